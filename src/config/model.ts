@@ -143,7 +143,12 @@ export interface ChannelConfig {
 
 export interface UpstreamConfig {
   readonly address:
-    | { readonly kind: 'tcp'; readonly scheme: 'http' | 'https'; readonly host: string; readonly port: number }
+    | {
+        readonly kind: 'tcp'
+        readonly scheme: 'http' | 'https'
+        readonly host: string
+        readonly port: number
+      }
     | { readonly kind: 'unix'; readonly path: string }
   /** `host[:port]` as a Host header would say it; `localhost` for unix sockets. */
   readonly authority: string
@@ -226,11 +231,7 @@ export interface OtherDefinition extends DefinitionBase {
 }
 
 export type Definition =
-  | BasicAuthDefinition
-  | ApiKeyDefinition
-  | BearerTokenDefinition
-  | NtlmDefinition
-  | OtherDefinition
+  BasicAuthDefinition | ApiKeyDefinition | BearerTokenDefinition | NtlmDefinition | OtherDefinition
 
 export type DefinitionType = Definition['type']
 
@@ -246,7 +247,11 @@ export interface EgressConfig {
   readonly proxy: ProxyConfig | undefined
   readonly ca: { readonly cert: string; readonly key: Secret } | undefined
   readonly timeouts: EgressTimeouts
-  readonly limits: { readonly connections: number; readonly headerBytes: number; readonly responseHeaderBytes: number }
+  readonly limits: {
+    readonly connections: number
+    readonly headerBytes: number
+    readonly responseHeaderBytes: number
+  }
 }
 
 export interface EgressTimeouts {

@@ -48,10 +48,10 @@ export interface ResponseHead {
   readonly status: number
   /** Hop-by-hop and framing headers are the transport's: they must not be in here. */
   readonly headers: RawHeaders
-  /** Bytes of the body; `undefined` when not known beforehand. */
-  readonly bodyBytes: number | undefined
-  /** `Content-Length` of an answer that has no body by nature (HEAD, 304), passed on as it is. */
-  readonly statedLength?: string | undefined
+  /** Whether a body follows; none does to HEAD and with 204 and 304. */
+  readonly hasBody: boolean
+  /** `Content-Length`: of the body, or as stated where none follows; `undefined` when not known. */
+  readonly contentLength: number | undefined
 }
 
 /** How an exchange ended: the whole answer was written, or one of the sides went away. */
@@ -65,6 +65,8 @@ export interface Exchange {
   /** The names of `headers` in lower case, one per pair: `names[i]` belongs to `headers[2 * i]`. */
   readonly names: readonly string[]
   readonly peer: Peer
+  /** The value of `Host` as received, `""` where there is none that could be used. */
+  readonly host: string
   /** What strict HTTP found wrong; the handler answers with it and does nothing else. */
   readonly fault: Code | undefined
   /** `undefined` when the request is not framed as having a body. */
@@ -80,6 +82,10 @@ export interface Exchange {
   /** Body bytes received and answer body bytes written so far. */
   readonly bytesIn: number
   readonly bytesOut: number
+  /** Whether the whole request body has arrived. */
+  readonly isBodyComplete: boolean
+  /** Bytes that the client's side of the network has taken so far; tells a slow reader from a dead one. */
+  readonly bytesTaken: number
   /** Called once if the client goes away before the answer is complete. */
   onGone: (() => void) | undefined
   /** Called once at the very end, whatever the end was. */

@@ -1,0 +1,82 @@
+/** One round of wrk against one subject: what the subject paid for it and what the client saw. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from '../test/interop/programs.ts'
+import { measureTree } from './process-tree.ts'
+
+/** What is loaded: the process and the requests it gets. */
+export interface Target {
+  readonly pid: number
+  readonly port: number
+  readonly headers: Readonly<Record<string, string>>
+  /** A Lua script for wrk that varies the requests. */
+  readonly script?: string
+}
+
+/** What one round came to. */
+export interface Round {
+  readonly microsPerRequest: number
+  readonly requestsPerSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly residentMib: number
+}
+
+export const CONNECTIONS = 64
+
+/** Loads the target for so many seconds; a single failed request fails the benchmark. */
+export async function runRound(target: Target, seconds: number): Promise<Round> {
+  const headers = Object.entries(target.headers).flatMap(([name, value]) => [
+    '-H',
+    `${name}: ${value}`,
+  ])
+  const script = target.script === undefined ? [] : ['-s', target.script]
+  const before = measureTree(target.pid)
+  const { stdout, stderr, exitCode } = await run('wrk', [
+    ...['-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '--latency'],
+    ...headers,
+    ...script,
+    `http://127.0.0.1:${target.port}/api/a`,
+  ])
+  const after = measureTree(target.pid)
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1])
+  if (exitCode !== 0 || !(requests > 0) || /Socket errors|Non-2xx/.test(stdout)) {
+    throw new Error(`wrk saw errors:\n${stdout}${stderr}`)
+  }
+  return {
+    microsPerRequest: (after.cpuMicros - before.cpuMicros) / requests,
+    requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+    p50Ms: parseLatency(stdout, '50'),
+    p99Ms: parseLatency(stdout, '99'),
+    residentMib: after.residentMib,
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000 }
+
+function parseLatency(text: string, percentile: string): number {
+  const match = new RegExp(`^\\s+${percentile}%\\s+([\\d.]+)([a-z]+)`, 'm').exec(text)
+  return Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? Number.NaN)
+}
+
+/** A wrk script that goes through the keys, one a request. */
+export async function writeKeyScript(folder: string, keys: readonly string[]): Promise<string> {
+  const path = join(folder, `keys-${keys.length}.lua`)
+  const requests = `
+local keys = { ${keys.map((key) => `"${key}"`).join(', ')} }
+local requests = {}
+local next = 0
+init = function(args)
+  for index, key in ipairs(keys) do
+    wrk.headers["X-API-Key"] = key
+    requests[index] = wrk.format()
+  end
+end
+request = function()
+  next = next % #requests + 1
+  return requests[next]
+end
+`
+  await writeFile(path, requests)
+  return path
+}

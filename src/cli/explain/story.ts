@@ -1,0 +1,218 @@
+/**
+ * Tells the story of a request that nobody sent, with the very functions that serve real ones, in
+ * the order of inbound/handler.ts. A test compares it with what `serve` does.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ChannelConfig, Config, InboundConfig } from '../../config/model.ts'
+import { PasswordChecker } from '../../credentials/checker.ts'
+import type { Code } from '../../errors.ts'
+import type { Exchange } from '../../http/exchange.ts'
+import { allowedOddities, guardTarget } from '../../http/path.ts'
+import { type Judgement, judgeHead } from '../../http/strict.ts'
+import { type Authenticate, createAuthenticate } from '../../inbound/authenticate.ts'
+import { type ChannelTable, createChannelTable } from '../../inbound/channels.ts'
+import {
+  type ChannelAccess,
+  type CredentialIndex,
+  createCredentialIndex,
+} from '../../inbound/credential-index.ts'
+import {
+  type ForwardedHeaders,
+  createHeaderPolicy,
+  forwardHeaders,
+  requestIdOf,
+} from '../../inbound/forward-headers.ts'
+import type { Principal, Refusal } from '../../inbound/principal.ts'
+import { type TrustedProxies, createTrustedProxies } from '../../inbound/trusted-proxies.ts'
+import type { ImaginedRequest } from './request.ts'
+
+/** What would happen, with what is known about why. */
+export interface Story {
+  /** The channel that was chosen. */
+  readonly channel: ChannelConfig | undefined
+  /** `undefined` before credentials were looked at, and on open channels. */
+  readonly principal: Principal | undefined
+  readonly outcome: LetIn | Refused
+}
+
+export interface LetIn {
+  readonly kind: 'let_in'
+  readonly forwarded: ForwardedHeaders
+  /** Lower-case names of headers whose values must not be shown. */
+  readonly secretHeaders: ReadonlySet<string>
+}
+
+export interface Refused {
+  readonly kind: 'refused'
+  readonly code: Code
+  /** One sentence for the operator. */
+  readonly reason: string
+}
+
+interface World {
+  readonly index: CredentialIndex
+  readonly channels: ChannelTable<ChannelAccess>
+  readonly authenticate: Authenticate
+  readonly proxies: TrustedProxies
+  /** Lower case. */
+  readonly secretHeaders: ReadonlySet<string>
+}
+
+/** A request that strict HTTP has taken, and where it comes from. */
+interface Arrived {
+  readonly request: ImaginedRequest
+  readonly judgement: Judgement
+  readonly exchange: Pick<Exchange, 'headers' | 'names' | 'peer'>
+}
+
+/** Tells it; `peer` is the address that the request comes from. */
+export async function tellStory(
+  config: Config,
+  inbound: InboundConfig,
+  request: ImaginedRequest,
+  peer: string,
+): Promise<Story> {
+  const { head, isTls } = request
+  const judgement = judgeHead(head, 'origin')
+  if (judgement.fault !== undefined) {
+    return refuse(judgement.fault, 'strict HTTP: it could be read in more than one way')
+  }
+  const { names } = judgement
+  const world = await createWorld(config, inbound)
+  if (world.index.hasRepeated(names)) {
+    return refuse('bad_request', 'a header that may carry a credential is there twice')
+  }
+  const found = findChannel(world, request, judgement.host)
+  if ('outcome' in found) return found
+  const exchange = { headers: head.rawHeaders, names, peer: { address: peer, isTls } }
+  return enter(world, { request, judgement, exchange }, found)
+}
+
+interface Found {
+  readonly channel: ChannelConfig
+  readonly value: ChannelAccess
+}
+
+/** Path guard and channel. */
+function findChannel({ channels }: World, { head }: ImaginedRequest, host: string): Found | Story {
+  const target = guardTarget(head.target)
+  if (target === undefined) {
+    return refuse('path_rejected', 'path guard: no channel can allow such a path')
+  }
+  const match = channels.find(host, target.path, head.method)
+  if (match.kind === 'channel') {
+    const { channel } = match
+    if ((target.oddities & ~allowedOddities(channel)) === 0) return match
+    const reason = 'path guard: the channel does not allow this spelling'
+    return refuse('path_rejected', reason, { channel })
+  }
+  if (target.oddities !== 0) return refuse('path_rejected', 'path guard, and no channel matches')
+  if (match.kind === 'none') return refuse('no_channel', 'no channel has this host and path')
+  if (match.kind === 'inactive') {
+    const { channel } = match
+    return refuse('no_channel', 'the channel is switched off (is_active: false)', { channel })
+  }
+  const siblings = match.channels.map(({ name }) => `"${name}"`).join(', ')
+  return refuse('method_refused', `only ${match.allow.join(', ')} (channels ${siblings})`)
+}
+
+/** Credentials, and what the upstream would get. */
+async function enter(world: World, arrived: Arrived, found: Found): Promise<Story> {
+  const { judgement, exchange } = arrived
+  const { channel, value: access } = found
+  const { names, headers, peer } = exchange
+  const client = world.proxies.findClientAddress(names, headers, peer)
+  const verdict = await world.authenticate(exchange, access, client)
+  if (verdict.kind === 'refused') {
+    return refuse(verdict.code, describeRefusal(verdict, access), { channel })
+  }
+  const isNamed = verdict.kind === 'principal'
+  const principal = isNamed ? verdict.principal : undefined
+  if (judgement.hasUnknownExpectation) {
+    const reason = 'only Expect: 100-continue is known'
+    return refuse('expectation_failed', reason, { channel, principal })
+  }
+  const forwarded = forwardHeaders(createHeaderPolicy(channel), exchange, {
+    principal,
+    consumedSlot: isNamed ? verdict.slot : undefined,
+    requestId: requestIdOf(names, headers, () => '(new)'),
+    host: judgement.host,
+    isPeerTrusted: world.proxies.isTrustedPeer(peer),
+  })
+  const { secretHeaders } = world
+  return { channel, principal, outcome: { kind: 'let_in', forwarded, secretHeaders } }
+}
+
+async function createWorld(config: Config, inbound: InboundConfig): Promise<World> {
+  const secret = randomBytes(32)
+  const generations = new Map([...config.definitions.keys()].map((name) => [name, 1] as const))
+  const index = await createCredentialIndex(config, generations, secret)
+  const checker = new PasswordChecker({
+    settings: inbound.passwordChecks,
+    secret,
+    nowMs: Date.now,
+    monotonicMs: () => performance.now(),
+  })
+  return {
+    index,
+    channels: createChannelTable(
+      config.channels.map((channel) => ({ channel, value: index.accessOf(channel) })),
+      { caseInsensitive: inbound.caseInsensitivePaths },
+    ),
+    authenticate: createAuthenticate({ index, checker, nowMs: Date.now, onUsed: undefined }),
+    proxies: createTrustedProxies(inbound.trustedProxies),
+    secretHeaders: listSecretHeaders(config),
+  }
+}
+
+function refuse(
+  code: Code,
+  reason: string,
+  known: {
+    readonly channel?: ChannelConfig
+    readonly principal?: Principal | undefined
+  } = {},
+): Story {
+  const { channel, principal } = known
+  return { channel, principal, outcome: { kind: 'refused', code, reason } }
+}
+
+/** Words for what the metric counts as `reason`; told to the operator only, never to a caller. */
+function describeRefusal(refusal: Refusal, access: ChannelAccess): string {
+  const { definition, label, reason } = refusal
+  const whose = definition === '' ? '' : ` of "${definition}"${label === '' ? '' : ` (${label})`}`
+  const accepted = [...access.slots.keys()].join(', ')
+  switch (reason) {
+    case 'missing':
+      return accepted === ''
+        ? 'no definition of this channel can be verified in this version'
+        : `no credential was sent in a header that the channel accepts (${accepted})`
+    case 'malformed':
+      return 'the credential cannot be read: Basic wants base64 of NAME:PASSWORD in UTF-8'
+    case 'ambiguous':
+      return `more than one credential was sent (accepted are ${accepted})`
+    case 'unknown':
+      return 'no definition has this username or key'
+    case 'wrong':
+      return `the password${whose} is another one`
+    case 'expired':
+      return `the secret${whose} is right, but outside of not_before and not_after`
+    case 'inactive':
+      return `the secret${whose} is right, but the definition is switched off (is_active: false)`
+    case 'not_allowed':
+      return `the secret${whose} is right, but the channel accepts other definitions and groups`
+    case 'replayed':
+      return `the signature${whose} was used before`
+    case undefined:
+      return 'the credential was not judged'
+  }
+}
+
+/** Headers in which somebody's credential may stand, ours or the service's own. */
+function listSecretHeaders(config: Config): ReadonlySet<string> {
+  const names = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
+  for (const definition of config.definitions.values()) {
+    if (definition.type === 'api_key') names.add(definition.header.toLowerCase())
+  }
+  return names
+}

@@ -1,0 +1,37 @@
+/**
+ * The manual of `serve`; the command itself is loaded only when it runs, because `--help` needs
+ * none of it.
+ */
+import { type Command, defineManual, expectPositionals, parseOptions } from './command.ts'
+
+const manual = defineManual({
+  name: 'serve',
+  usage: '[--config PATH]...',
+  about:
+    'Runs the gate until SIGTERM or Ctrl-C: listens where inbound.listen says, follows every file of the configuration ' +
+    'while it runs, and finishes what it has begun before it ends. A configuration with a problem is not started; ' +
+    'one that gets a problem later is not taken over, the last good one stays.',
+  options: {
+    config: {
+      kind: 'list',
+      short: 'c',
+      value: 'PATH',
+      text: 'a configuration file or a directory of them; may be repeated',
+    },
+  },
+  examples: [
+    ['sidegate serve', 'serves ./sidegate.yaml'],
+    ['sidegate serve --config /etc/sidegate', 'serves every *.yaml and *.yml of a directory'],
+    ['kill -HUP PID', 'reloads at once; a change of the files is seen without it'],
+  ],
+})
+
+/** `sidegate serve`. */
+export const serveCommand: Command = { manual, run: runServe }
+
+async function runServe(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions(manual, args)
+  expectPositionals(manual, positionals, [])
+  const { serve } = await import('./serve.ts')
+  return serve(values.config)
+}

@@ -1,0 +1,285 @@
+/**
+ * The composition root: one configuration becomes running listeners, a changed one is built beside it
+ * and takes its place, and the end lets everything finish that has begun.
+ */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ReloadResult } from './admin/handler.ts'
+import { Health } from './admin/health.ts'
+import { createStatus } from './admin/status.ts'
+import { loadInWorker } from './config/load-in-worker.ts'
+import type { LoadResult } from './config/load.ts'
+import type { Config, InboundConfig } from './config/model.ts'
+import { findFrozenFiles } from './config/mounts.ts'
+import { secretValues } from './config/secret-values.ts'
+import { createWatcher, type Watcher } from './config/watch.ts'
+import { PasswordChecker } from './credentials/checker.ts'
+import { findRestartRequired, prepareGeneration, type Generation } from './gate/generation.ts'
+import { Listeners } from './gate/listeners.ts'
+import { Reloader, type Applied } from './gate/reloader.ts'
+import { openAdmin, openInbound } from './gate/open.ts'
+import { Sessions } from './gate/sessions.ts'
+import { Upstreams } from './gate/upstreams.ts'
+import { Watchdog } from './http/watchdog.ts'
+import type { InboundGeneration } from './inbound/route.ts'
+import { createAccessLog, type AccessLog } from './observe/access.ts'
+import { openDestination } from './observe/destination.ts'
+import { createLog, resolveFormat, type ProcessLog } from './observe/log.ts'
+import { Metrics } from './observe/metrics.ts'
+import { createRedactor } from './observe/redact.ts'
+import { version } from './version.ts'
+
+export interface GateOptions {
+  readonly paths: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  /** At least 32 random bytes, the same for every load: tells changed definitions from equal ones. */
+  readonly fingerprintKey: Buffer
+}
+
+/** A configuration without problems. */
+export type Loaded = Extract<LoadResult, { readonly config: Config }>
+
+/** Names of dropped headers that are remembered as logged. */
+const MAX_DROPPED_NAMES = 1000
+
+/** Of a configuration without `inbound`. */
+const NO_PASSWORD_CHECKS = { concurrency: 1, queue: 1, cache: 1, cacheTtlMs: 1 }
+
+/** The process, from its first configuration to its end. */
+export class Gate {
+  readonly log: ProcessLog
+  readonly #lookupKey = randomBytes(32)
+  readonly #health = new Health()
+  readonly #metrics = new Metrics({ version })
+  readonly #redactor = createRedactor()
+  readonly #accessLog: AccessLog
+  readonly #watchdog = new Watchdog()
+  readonly #sessions = new Sessions()
+  readonly #upstreams: Upstreams
+  readonly #reloader: Reloader
+  readonly #watcher: Watcher
+  readonly #inbound = new Listeners()
+  readonly #admin = new Listeners()
+  readonly #droppedNames = new Set<string>()
+  #checker: PasswordChecker | undefined
+  #generation: Generation | undefined
+  /** What the listeners were opened with. */
+  #firstConfig: Config | undefined
+
+  /** `first` decides how lines are written; all else can be changed by a reload. */
+  constructor(options: GateOptions, first: Config) {
+    const format = resolveFormat(first.log.format, process.stdout.isTTY)
+    const redactor = this.#redactor
+    const nowMs = Date.now
+    this.log = createLog({ level: 'info', format, stream: openDestination(1), redactor, nowMs })
+    this.#accessLog = createAccessLog({ log: this.log, redactor, mode: true, nowMs })
+    this.#upstreams = new Upstreams({
+      onSocketOpened: () => {
+        this.#metrics.connectionOpened('upstream')
+      },
+      onSocketClosed: () => {
+        this.#metrics.connectionClosed('upstream')
+      },
+    })
+    this.#watcher = createWatcher({
+      onChange: () => {
+        void this.reload()
+      },
+      onEventsLost: (error) => {
+        this.log.warn('file_events_lost', { detail: String(error) })
+      },
+    })
+    this.#reloader = new Reloader({
+      load: () => loadForStart(options),
+      apply: (config, atMs) => this.#apply(config, atMs),
+      watcher: this.#watcher,
+      log: this.log,
+      metrics: this.#metrics,
+      nowMs,
+    })
+  }
+
+  /**
+   * Serves a configuration whose load began at `loadedAtMs`; throws `ListenError` where an address
+   * cannot be had.
+   */
+  async start(loaded: Loaded, loadedAtMs: number): Promise<void> {
+    const { config } = loaded
+    await this.#reloader.begin(loaded, loadedAtMs)
+    if (config.inbound !== undefined) await this.#openInbound(config.inbound)
+    await this.#openAdmin(config)
+    this.#health.becomeReady()
+    this.log.info('ready', { generation: this.#generation?.number, version, node: process.version })
+    sayWhatIsNotServed(config, this.log)
+    for (const { file, reason } of await findFrozenFiles(config.files)) {
+      this.log.warn('file_never_changes', { file, reason })
+    }
+  }
+
+  /** Loads the files once more. */
+  async reload(): Promise<ReloadResult> {
+    const result = await this.#reloader.reload()
+    return result
+  }
+
+  /**
+   * Ends: no longer ready at once; after `drain_delay` nothing new is accepted, and what is under way
+   * has `drain_timeout`. Resolves when all is over.
+   */
+  async stop(options: { readonly skipsDelay: boolean }): Promise<void> {
+    const shutdown = this.#generation?.config.shutdown
+    this.#health.drain()
+    this.log.info('draining')
+    await this.#watcher.close()
+    if (!options.skipsDelay) await sleep(shutdown?.drainDelayMs ?? 0)
+    this.#inbound.drain()
+    this.#sessions.closeAll()
+    const cut = setTimeout(() => {
+      this.log.warn('drain_timeout')
+      this.#inbound.destroy()
+    }, shutdown?.drainTimeoutMs ?? 0)
+    await this.#inbound.close()
+    clearTimeout(cut)
+    this.#upstreams.close()
+    this.#watchdog.close()
+    this.#admin.destroy()
+    await this.#admin.close()
+    this.log.info('stopped')
+    await this.log.flush()
+  }
+
+  /** Builds the new generation beside the old one and swaps one reference. */
+  async #apply(config: Config, loadedAtMs: number): Promise<Applied> {
+    const before = this.#generation
+    const secrets = [...secretValues(config)]
+    if (before !== undefined) secrets.push(...secretValues(before.config))
+    await this.#redactor.setSecrets(secrets)
+    const { generation, commit } = await prepareGeneration(config, before, loadedAtMs, {
+      metrics: this.#metrics,
+      upstreams: this.#upstreams,
+      checker: this.#checkerFor(config),
+      lookupKey: this.#lookupKey,
+    })
+    this.#generation = generation
+    commit()
+    this.log.setLevel(config.log.level)
+    this.#accessLog.setMode(config.log.access)
+    this.#metrics.generation(generation.number)
+    this.#metrics.forgetAllBut({
+      channels: new Set(config.channels.map((channel) => channel.name)),
+      definitions: config.definitions,
+    })
+    this.#sessions.closeStale(config)
+    if (config.inbound !== undefined) this.#inbound.renewTls(config.inbound.listeners)
+    this.#firstConfig ??= config
+    const restartRequired = findRestartRequired(this.#firstConfig, config)
+    return { generation: generation.number, restartRequired }
+  }
+
+  /** One for the life of the process: what it remembers is keyed by definition and generation. */
+  #checkerFor(config: Config): PasswordChecker {
+    const settings = config.inbound?.passwordChecks ?? NO_PASSWORD_CHECKS
+    if (this.#checker === undefined) {
+      this.#checker = new PasswordChecker({
+        settings,
+        secret: this.#lookupKey,
+        nowMs: Date.now,
+        monotonicMs: () => performance.now(),
+        onResult: (result) => {
+          this.#metrics.passwordCheck(result)
+        },
+        onFailure: (error) => {
+          this.log.error('password_check_failed', { detail: String(error) })
+        },
+      })
+    } else {
+      this.#checker.configure(settings)
+    }
+    return this.#checker
+  }
+
+  async #openInbound(inbound: InboundConfig): Promise<void> {
+    await openInbound(this.#inbound, inbound, {
+      log: this.log,
+      metrics: this.#metrics,
+      accessLog: this.#accessLog,
+      watchdog: this.#watchdog,
+      unmatchedMetrics: this.#metrics.channel(''),
+      current: () => this.#currentInbound(),
+      onDroppedNames: (names) => {
+        this.#logDroppedNames(names)
+      },
+      onWebSocket: (session) => {
+        const config = this.#generation?.config
+        const definition = config?.definitions.get(session.definition ?? '')
+        this.#sessions.add(session, definition?.fingerprint ?? '')
+        // The configuration may have changed between the request and the answer.
+        if (config !== undefined) this.#sessions.closeStale(config)
+      },
+    })
+  }
+
+  #currentInbound(): InboundGeneration {
+    const inbound = this.#generation?.inbound
+    if (inbound === undefined) throw new Error('a request came before there was a generation')
+    return inbound
+  }
+
+  async #openAdmin(config: Config): Promise<void> {
+    const redact = (text: string): string => this.#redactor.redact(text)
+    await openAdmin(this.#admin, config.admin, {
+      log: this.log,
+      metrics: this.#metrics,
+      health: this.#health,
+      reload: () => this.reload(),
+      redact,
+      onFailure: (error) => {
+        this.log.error('admin_failed', { detail: String(error) })
+      },
+      status: () =>
+        createStatus({
+          version,
+          isReady: this.#health.isReady,
+          generation: this.#generation?.number ?? 0,
+          loadedAtMs: this.#generation?.loadedAtMs,
+          config: this.#generation?.config,
+          reload: this.#reloader.state,
+          lastUsedAt: (definition, label) => this.#metrics.lastUsedAt(definition, label),
+          source: { tokens: () => [], held: () => [] },
+          redact,
+        }),
+    })
+  }
+
+  /** Each name once, and not without end. */
+  #logDroppedNames(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#droppedNames.has(name) || this.#droppedNames.size >= MAX_DROPPED_NAMES) continue
+      this.#droppedNames.add(name)
+      this.log.warn('header_dropped', {
+        name,
+        cure: 'name it in allow_header_names to let it pass',
+      })
+    }
+  }
+}
+
+/** Loads the configuration off the event loop; never rejects. */
+export function loadForStart(options: GateOptions): Promise<LoadResult> {
+  return loadInWorker({ ...options, nowMs: Date.now() })
+}
+
+function sayWhatIsNotServed(config: Config, log: ProcessLog): void {
+  if (config.egress !== undefined) {
+    log.warn('egress_not_served', {
+      detail: 'egress and outgoing are validated; this version does not serve them yet',
+      outgoing: config.outgoing.length,
+    })
+  }
+  if (process.version.startsWith('v20.')) {
+    log.warn('node_end_of_life', {
+      node: process.version,
+      detail: 'Node 20 gets no security fixes since 2026-04-30, run 24',
+    })
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Builds what one configuration needs at run time, beside the one that is being served. Nothing is
+ * taken over before `commit`.
+ */
+import type { ChannelConfig, Config, InboundConfig } from '../config/model.ts'
+import { allowedOddities } from '../http/path.ts'
+import { createChannelTable } from '../inbound/channels.ts'
+import type { PasswordChecker } from '../credentials/checker.ts'
+import { createAuthenticate } from '../inbound/authenticate.ts'
+import {
+  createCredentialIndex,
+  type ChannelAccess,
+  type CredentialIndex,
+} from '../inbound/credential-index.ts'
+import { createHeaderPolicy } from '../inbound/forward-headers.ts'
+import type { InboundGeneration, Route } from '../inbound/route.ts'
+import { createTrustedProxies } from '../inbound/trusted-proxies.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { Upstreams } from './upstreams.ts'
+
+export interface Generation {
+  readonly number: number
+  readonly config: Config
+  readonly loadedAtMs: number
+  /** In which generation each definition got its present content. */
+  readonly definitionGenerations: ReadonlyMap<string, number>
+  /** `undefined` where the configuration has no `inbound`. */
+  readonly inbound: InboundGeneration | undefined
+}
+
+export interface GenerationServices {
+  readonly metrics: Metrics
+  readonly upstreams: Upstreams
+  readonly checker: PasswordChecker
+  /** Per process; keys are looked up by their HMAC under it. */
+  readonly lookupKey: Buffer
+}
+
+/** A generation that is not served yet. */
+export interface PreparedGeneration {
+  readonly generation: Generation
+  /** Lets go of what only the previous one needed. */
+  readonly commit: () => void
+}
+
+export async function prepareGeneration(
+  config: Config,
+  previous: Generation | undefined,
+  loadedAtMs: number,
+  services: GenerationServices,
+): Promise<PreparedGeneration> {
+  const number = (previous?.number ?? 0) + 1
+  const definitionGenerations = dateDefinitions(config, previous, number)
+  const { inbound } = config
+  if (inbound === undefined) {
+    const generation = { number, config, loadedAtMs, definitionGenerations, inbound: undefined }
+    return {
+      generation,
+      commit: () => {
+        services.upstreams.close()
+      },
+    }
+  }
+  const index = await createCredentialIndex(config, definitionGenerations, services.lookupKey)
+  const upstreams = services.upstreams.prepare(config.channels, inbound)
+  const channels = createChannelTable<Route>(
+    config.channels.map((channel) => ({
+      channel,
+      value: {
+        channel,
+        access: accessOf(channel, index),
+        headerPolicy: createHeaderPolicy(channel),
+        upstream: upstreams.of(channel),
+        metrics: services.metrics.channel(channel.name),
+        allowedOddities: allowedOddities(channel),
+      },
+    })),
+    { caseInsensitive: inbound.caseInsensitivePaths },
+  )
+  const served: InboundGeneration = {
+    number,
+    channels,
+    authenticate: createAuthenticate({
+      index,
+      checker: services.checker,
+      nowMs: Date.now,
+      onUsed: (definition, label, nowMs) => {
+        services.metrics.lastUsed(definition, label, nowMs)
+      },
+    }),
+    watchedHeaders: index.watchedHeaders,
+    proxies: createTrustedProxies(inbound.trustedProxies),
+  }
+  return {
+    generation: { number, config, loadedAtMs, definitionGenerations, inbound: served },
+    commit: upstreams.commit,
+  }
+}
+
+function accessOf(channel: ChannelConfig, index: CredentialIndex): ChannelAccess {
+  const access = index.channels.get(channel.name)
+  if (access === undefined) throw new Error(`channel "${channel.name}" is not in the index`)
+  return access
+}
+
+/** A definition that has not changed keeps what was derived from it: caches go by this number. */
+function dateDefinitions(
+  config: Config,
+  previous: Generation | undefined,
+  number: number,
+): ReadonlyMap<string, number> {
+  const dates = new Map<string, number>()
+  for (const [name, { fingerprint }] of config.definitions) {
+    const before = previous?.config.definitions.get(name)
+    const date = previous?.definitionGenerations.get(name)
+    dates.set(name, before?.fingerprint === fingerprint && date !== undefined ? date : number)
+  }
+  return dates
+}
+
+/** The settings of listeners that only a restart changes, as paths of the configuration. */
+export function findRestartRequired(running: Config, next: Config): string[] {
+  const changed: string[] = []
+  const compare = (path: string, before: unknown, after: unknown): void => {
+    if (JSON.stringify(before) !== JSON.stringify(after)) changed.push(path)
+  }
+  compare('inbound.listen', addressesOf(running.inbound), addressesOf(next.inbound))
+  compare('inbound.limits', running.inbound?.limits, next.inbound?.limits)
+  compare(
+    'inbound.timeouts.header',
+    running.inbound?.timeouts.headerMs,
+    next.inbound?.timeouts.headerMs,
+  )
+  compare(
+    'inbound.timeouts.keep_alive',
+    running.inbound?.timeouts.keepAliveMs,
+    next.inbound?.timeouts.keepAliveMs,
+  )
+  compare('admin', running.admin, next.admin)
+  compare('log.format', running.log.format, next.log.format)
+  return changed
+}
+
+/** Certificates are renewed while running; whether there are any, and client_ca, is not. */
+function addressesOf(inbound: InboundConfig | undefined): unknown {
+  return inbound?.listeners.map(({ address, tls }) => ({
+    address,
+    isTls: tls !== undefined,
+    needsClientCert: tls?.clientCa !== undefined,
+  }))
+}

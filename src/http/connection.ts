@@ -1,0 +1,141 @@
+/**
+ * One client connection: its requests are handled one at a time, in their order, however they were
+ * pipelined, and nothing is answered after the connection was condemned.
+ */
+import type { Socket } from 'node:net'
+import type { Code } from '../errors.ts'
+import type { Exchange } from './exchange.ts'
+
+/** How long an answer may still take once the client has closed its half of the connection. */
+const HALF_CLOSE_GRACE_MS = 500
+
+/** An exchange as the connection that it came by steers it. */
+export interface QueuedExchange extends Exchange {
+  /** The parser found the body malformed or cut short. */
+  bodyFailed(): void
+  /** The socket takes more, where node:http no longer says so. */
+  drained(): void
+  /** The connection has closed. */
+  gone(): void
+}
+
+export class Connection {
+  readonly socket: Socket
+  readonly isTls: boolean
+  readonly address: string
+  #active: QueuedExchange | undefined
+  #waiting: QueuedExchange[] = []
+  #isCondemned = false
+  #isClosedOnRelease = false
+  /** What broke the parser while an earlier request was still being answered. */
+  #pendingFault: Code | undefined
+  readonly #run: (exchange: QueuedExchange) => void
+  readonly #answerFault: (connection: Connection, fault: Code) => void
+
+  constructor(
+    socket: Socket,
+    isTls: boolean,
+    isUnix: boolean,
+    run: (exchange: QueuedExchange) => void,
+    answerFault: (connection: Connection, fault: Code) => void,
+  ) {
+    this.socket = socket
+    this.isTls = isTls
+    this.address = isUnix ? 'unix' : (socket.remoteAddress ?? '')
+    this.#run = run
+    this.#answerFault = answerFault
+    socket.on('close', () => {
+      this.#closed()
+    })
+    socket.on('end', () => {
+      this.#halfClosed()
+    })
+  }
+
+  get isIdle(): boolean {
+    return this.#active === undefined
+  }
+
+  /** Takes the next request. While one is under way the rest waits, and the socket is not read. */
+  accept(exchange: QueuedExchange): void {
+    if (this.#isCondemned) return
+    if (this.#active === undefined) {
+      this.#active = exchange
+      this.#run(exchange)
+      return
+    }
+    this.#waiting.push(exchange)
+    this.socket.pause()
+  }
+
+  /** The answer to `exchange` has been written; the next in line has its turn. */
+  release(exchange: QueuedExchange): void {
+    if (this.#active !== exchange) return
+    this.#active = undefined
+    if (this.#isClosedOnRelease) this.socket.destroySoon()
+    if (this.#isCondemned) return
+    const next = this.#waiting.shift()
+    if (next !== undefined) {
+      this.#active = next
+      this.#run(next)
+    } else if (this.#pendingFault !== undefined) {
+      this.#fail(this.#pendingFault)
+    } else {
+      this.socket.resume()
+    }
+  }
+
+  /**
+   * node:http has let go of the socket while an answer was still being written: that answer is
+   * brought to its end, and then the connection is closed.
+   */
+  closeAfterAnswers(): void {
+    this.#waiting = []
+    this.#isCondemned = true
+    const { socket } = this
+    socket.on('drain', () => {
+      this.#active?.drained()
+    })
+    this.#isClosedOnRelease = true
+  }
+
+  /** No further request of this connection is handled. */
+  condemn(): void {
+    this.#isCondemned = true
+    this.#waiting = []
+  }
+
+  /** The parser gave up: on the body of the active request, or on one that follows it. */
+  parserFailed(fault: Code): void {
+    const active = this.#active
+    if (active === undefined) {
+      if (!this.#isCondemned) this.#fail(fault)
+    } else if (active.isBodyComplete) {
+      this.#pendingFault ??= fault
+    } else {
+      active.bodyFailed()
+    }
+  }
+
+  #fail(fault: Code): void {
+    this.condemn()
+    this.#answerFault(this, fault)
+  }
+
+  #closed(): void {
+    this.condemn()
+    this.#active?.gone()
+  }
+
+  /** A client that has only closed its half may still read; one that has gone looks the same. */
+  #halfClosed(): void {
+    if (this.#active === undefined) return
+    const timer = setTimeout(() => {
+      if (this.#active !== undefined) this.socket.destroy()
+    }, HALF_CLOSE_GRACE_MS)
+    timer.unref()
+    this.socket.on('close', () => {
+      clearTimeout(timer)
+    })
+  }
+}

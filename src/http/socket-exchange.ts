@@ -1,0 +1,203 @@
+/**
+ * An `Exchange` straight on the socket, for what node:http lets go of: requests for a WebSocket,
+ * CONNECT, and bytes that its parser refused. Its answer is always the last of the connection.
+ */
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Code } from '../errors.ts'
+import type { Connection } from './connection.ts'
+import type {
+  Exchange,
+  Outcome,
+  Peer,
+  RawHeaders,
+  RequestBody,
+  ResponseHead,
+  ResponseSink,
+} from './exchange.ts'
+import { LINGER_BYTES, LINGER_MS } from './linger.ts'
+import { bytesTaken } from './progress.ts'
+
+/** What is known of the request; empty strings where nothing could be parsed. */
+export interface SocketRequest {
+  readonly method: string
+  readonly target: string
+  readonly headers: RawHeaders
+  readonly names: readonly string[]
+  readonly host: string
+  readonly fault: Code | undefined
+  readonly isWebSocket: boolean
+  /** Bytes that came behind the head. */
+  readonly rest: Buffer
+}
+
+export class SocketExchange implements Exchange, ResponseSink {
+  readonly method: string
+  readonly target: string
+  readonly headers: RawHeaders
+  readonly names: readonly string[]
+  readonly host: string
+  readonly peer: Peer
+  readonly fault: Code | undefined
+  readonly isWebSocket: boolean
+  readonly expectsContinue = false
+  readonly hasUnknownExpectation = false
+  readonly startedAt = performance.now()
+  readonly body: RequestBody | undefined = undefined
+  readonly isBodyComplete = true
+  bytesIn = 0
+  bytesOut = 0
+  onGone: (() => void) | undefined
+  onDone: ((outcome: Outcome) => void) | undefined
+  onDrain: (() => void) | undefined
+
+  readonly #connection: Connection
+  readonly #rest: Buffer
+  #hasStarted = false
+  #isDone = false
+  #isChunked = false
+  #isUpgraded = false
+  #readBefore = 0
+  #writtenBefore = 0
+
+  constructor(connection: Connection, request: SocketRequest) {
+    this.#connection = connection
+    this.#rest = request.rest
+    this.method = request.method
+    this.target = request.target
+    this.headers = request.headers
+    this.names = request.names
+    this.host = request.host
+    this.peer = connection
+    this.fault = request.fault
+    this.isWebSocket = request.isWebSocket
+    connection.condemn()
+    connection.socket.on('close', () => {
+      this.#gone()
+    })
+  }
+
+  get bytesTaken(): number {
+    return bytesTaken(this.#connection.socket)
+  }
+
+  sendContinue(): void {
+    // Nobody waits for a 100 here.
+  }
+
+  sendInformation(): void {
+    // An informational answer before a 101 would only confuse; 103 is a hint and may be dropped.
+  }
+
+  respond(status: number, headers: RawHeaders, body: Buffer): void {
+    if (this.#hasStarted || this.#isDone) return
+    this.start({ status, headers, hasBody: true, contentLength: body.length })
+    if (this.method !== 'HEAD') this.write(body)
+    this.end()
+  }
+
+  start(head: ResponseHead): ResponseSink {
+    this.#hasStarted = true
+    let block = statusLine(head.status) + headerLines(head.headers)
+    if (!head.headers.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'date')) {
+      block += `Date: ${new Date().toUTCString()}\r\n`
+    }
+    if (head.contentLength !== undefined) block += `Content-Length: ${head.contentLength}\r\n`
+    this.#isChunked = head.hasBody && head.contentLength === undefined
+    if (this.#isChunked) block += 'Transfer-Encoding: chunked\r\n'
+    const socket = this.#connection.socket
+    socket.cork()
+    process.nextTick(() => {
+      socket.uncork()
+    })
+    socket.write(`${block}Connection: close\r\n\r\n`, 'latin1')
+    socket.on('drain', () => {
+      this.onDrain?.()
+    })
+    return this
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.#isDone || chunk.length === 0) return true
+    this.bytesOut += chunk.length
+    const socket = this.#connection.socket
+    if (!this.#isChunked) return socket.write(chunk)
+    socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
+    socket.write(chunk)
+    return socket.write('\r\n', 'latin1')
+  }
+
+  end(trailers?: RawHeaders): void {
+    if (this.#isDone) return
+    const socket = this.#connection.socket
+    if (this.#isChunked) socket.write(`0\r\n${headerLines(trailers ?? [])}\r\n`, 'latin1')
+    this.#finished()
+    socket.end()
+    discard(socket, this.#rest.length)
+  }
+
+  acceptUpgrade(headers: RawHeaders): Duplex {
+    this.#hasStarted = true
+    const socket = this.#connection.socket
+    socket.write(`${statusLine(101)}${headerLines(headers)}\r\n`, 'latin1')
+    this.#isUpgraded = true
+    this.#readBefore = socket.bytesRead - this.#rest.length
+    this.#writtenBefore = socket.bytesWritten
+    if (this.#rest.length > 0) socket.unshift(this.#rest)
+    return socket
+  }
+
+  abort(): void {
+    this.#connection.socket.destroy()
+    this.#gone()
+  }
+
+  #finished(): void {
+    if (this.#isDone) return
+    this.#isDone = true
+    this.onDone?.('finished')
+  }
+
+  #gone(): void {
+    if (this.#isDone) return
+    this.#isDone = true
+    if (this.#isUpgraded) {
+      const socket = this.#connection.socket
+      this.bytesIn = socket.bytesRead - this.#readBefore
+      this.bytesOut = socket.bytesWritten - this.#writtenBefore
+    }
+    this.onGone?.()
+    this.onDone?.(this.#isUpgraded ? 'finished' : 'aborted')
+  }
+}
+
+function statusLine(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+}
+
+function headerLines(headers: RawHeaders): string {
+  let lines = ''
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    lines += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`
+  }
+  return lines
+}
+
+/** Reads what the client still sends, within limits, and then closes for good. */
+function discard(socket: Connection['socket'], alreadyRead: number): void {
+  let left = LINGER_BYTES - alreadyRead
+  const timer = setTimeout(() => {
+    socket.destroy()
+  }, LINGER_MS)
+  socket.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) socket.destroy()
+  })
+  socket.on('end', () => {
+    socket.destroySoon()
+  })
+  socket.on('close', () => {
+    clearTimeout(timer)
+  })
+  socket.resume()
+}

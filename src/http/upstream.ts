@@ -1,0 +1,289 @@
+/**
+ * The connections to one upstream. Each is an undici `Client` that carries one request at a time;
+ * free ones lie on a stack, so that choosing one does not scan. What may be sent twice, and which
+ * socket may be used again, is decided here.
+ */
+import type { Socket } from 'node:net'
+import type { Duplex, Readable } from 'node:stream'
+import { Client } from 'undici'
+import { SidegateError } from '../errors.ts'
+import { openSocket, type ConnectorOptions } from './connector.ts'
+import type { RawHeaders } from './exchange.ts'
+
+export interface UpstreamOptions extends ConnectorOptions {
+  /** How long a free connection is kept, unless the upstream's own Keep-Alive says otherwise. */
+  readonly keepAliveMs: number
+  readonly maxHeaderBytes: number
+  readonly onSocketOpened: () => void
+  readonly onSocketClosed: () => void
+}
+
+export interface UpstreamRequest {
+  readonly method: string
+  /** Origin-form, exactly as it goes on the wire. */
+  readonly path: string
+  /** Flat list with `Host` and, where known, `Content-Length`; without hop-by-hop headers. */
+  readonly headers: RawHeaders
+  /** `undefined`: none. Without a `Content-Length` it is sent chunked. */
+  readonly body: Readable | undefined
+  readonly isWebSocket: boolean
+}
+
+/** What happens to a request; methods are called in this order, `failed` ends it at any point. */
+export interface UpstreamEvents {
+  /** The connection is open and verified; the head is written next. */
+  connected(): void
+  information(status: number, headers: Buffer[]): void
+  /** `false` asks for a pause. */
+  answered(status: number, headers: Buffer[]): boolean
+  /** `false` asks for a pause. */
+  received(chunk: Buffer): boolean
+  ended(trailers: Buffer[]): void
+  upgraded(status: number, headers: Buffer[], socket: Duplex): void
+  failed(error: SidegateError): void
+}
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+/** One connection, used by one request at a time. */
+class Slot {
+  readonly client: Client
+  socket: Socket | undefined
+  /** Requests that the present socket has carried. */
+  uses = 0
+  isFree = false
+  isDead = false
+
+  constructor(origin: string, options: UpstreamOptions, onDead: () => void) {
+    this.client = new Client(origin, {
+      pipelining: 1,
+      keepAliveTimeout: options.keepAliveMs,
+      keepAliveTimeoutThreshold: 1000,
+      maxHeaderSize: options.maxHeaderBytes,
+      // Deadlines are the relay's; undici would arm a timer for each of them.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: (_target, callback) => {
+        openSocket(options, (...result) => {
+          if (result[0] === null) this.#opened(result[1], options)
+          callback(...result)
+        })
+      },
+    })
+    this.client.on('disconnect', () => {
+      // A connection in use tells its request; a free one is of no more use.
+      if (!this.isFree) return
+      this.isDead = true
+      void this.client.destroy()
+      onDead()
+    })
+  }
+
+  #opened(socket: Socket, options: UpstreamOptions): void {
+    this.socket = socket
+    this.uses = 0
+    options.onSocketOpened()
+    socket.on('close', options.onSocketClosed)
+  }
+}
+
+/** All connections to one upstream with one set of settings. */
+export class Upstream {
+  readonly #origin: string
+  readonly #options: UpstreamOptions
+  #free: Slot[] = []
+  #deadCount = 0
+  #isClosed = false
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options
+    const { address } = options
+    const host =
+      address.kind === 'unix' ? 'localhost' : `${bracketed(address.host)}:${address.port}`
+    this.#origin = `${options.tls === undefined ? 'http' : 'https'}://${host}`
+  }
+
+  /** Prepares a request on a free connection, or on a new one; `start()` sends it. */
+  prepare(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
+    return new UpstreamCall(this, request, events)
+  }
+
+  /** Lets free connections go; those in use end with their request. */
+  close(): void {
+    this.#isClosed = true
+    const free = this.#free
+    this.#free = []
+    for (const slot of free) void slot.client.destroy()
+  }
+
+  /** The free connection that was used last, since its socket is the least likely to be stale. */
+  take(): Slot {
+    for (let slot = this.#free.pop(); slot !== undefined; slot = this.#free.pop()) {
+      slot.isFree = false
+      if (slot.isDead) this.#deadCount -= 1
+      else if (slot.socket?.destroyed === false) return slot
+      else void slot.client.destroy()
+    }
+    return this.open()
+  }
+
+  open(): Slot {
+    return new Slot(this.#origin, this.#options, () => {
+      this.#sweep()
+    })
+  }
+
+  /** Takes back a connection whose request and answer are both complete. */
+  giveBack(slot: Slot): void {
+    if (this.#isClosed) {
+      void slot.client.destroy()
+      return
+    }
+    slot.isFree = true
+    this.#free.push(slot)
+  }
+
+  /** Dead ones at the bottom of the stack go when they are the greater part of it. */
+  #sweep(): void {
+    this.#deadCount += 1
+    if (this.#deadCount * 2 <= this.#free.length) return
+    this.#free = this.#free.filter((slot) => !slot.isDead)
+    this.#deadCount = 0
+  }
+}
+
+/** One request under way: undici's handler, and the handle to steer it. */
+export class UpstreamCall {
+  readonly #upstream: Upstream
+  readonly #request: UpstreamRequest
+  readonly #events: UpstreamEvents
+  #slot: Slot
+  #abort: ((error?: Error) => void) | undefined
+  #resume: (() => void) | undefined
+  #bytesBefore = 0
+  #isReused = false
+  #hasAnswer = false
+  #isOver = false
+
+  constructor(upstream: Upstream, request: UpstreamRequest, events: UpstreamEvents) {
+    this.#upstream = upstream
+    this.#request = request
+    this.#events = events
+    // Whatever happened on a connection before, an upgraded one starts from nothing.
+    this.#slot = request.isWebSocket ? upstream.open() : upstream.take()
+  }
+
+  start(): void {
+    this.#dispatch()
+  }
+
+  /** Asks for more of the answer after `false` was returned. */
+  resume(): void {
+    if (!this.#isOver) this.#resume?.()
+  }
+
+  /** Gives the request up; no event follows, and the connection is not used again. */
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#abort?.(new Error('given up'))
+    void this.#slot.client.destroy()
+  }
+
+  #dispatch(): void {
+    const { method, path, headers, body, isWebSocket } = this.#request
+    this.#slot.client.dispatch(
+      {
+        method,
+        path,
+        headers: headers as string[],
+        body: body ?? null,
+        // `undefined` would mean undici's guess; a GET that waits must not block a second one.
+        blocking: false,
+        ...(isWebSocket ? { upgrade: 'websocket' } : {}),
+      },
+      this,
+    )
+  }
+
+  // What undici calls
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.#isOver) {
+      abort(new Error('given up'))
+      return
+    }
+    this.#abort = abort
+    const slot = this.#slot
+    this.#isReused = slot.uses > 0
+    slot.uses += 1
+    this.#bytesBefore = slot.socket?.bytesRead ?? 0
+    this.#events.connected()
+  }
+
+  onHeaders(status: number, headers: Buffer[], resume: () => void): boolean {
+    if (this.#isOver) return true
+    if (status < 200) {
+      this.#events.information(status, headers)
+      return true
+    }
+    this.#hasAnswer = true
+    this.#resume = resume
+    return this.#events.answered(status, headers)
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#isOver || this.#events.received(chunk)
+  }
+
+  onComplete(trailers: unknown): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#upstream.giveBack(this.#slot)
+    // Typed as strings by undici; they are the raw bytes.
+    this.#events.ended((trailers ?? []) as Buffer[])
+  }
+
+  onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
+    this.#isOver = true
+    void this.#slot.client.destroy()
+    this.#events.upgraded(status, (headers ?? []) as Buffer[], socket)
+  }
+
+  onError(error: Error): void {
+    if (this.#isOver) return
+    void this.#slot.client.destroy()
+    if (this.#mayBeSentAgain()) {
+      this.#slot = this.#upstream.open()
+      this.#abort = undefined
+      this.#dispatch()
+      return
+    }
+    this.#isOver = true
+    this.#events.failed(asSidegateError(error))
+  }
+
+  /**
+   * Only what the upstream cannot have acted on twice: it closed a kept-alive connection while the
+   * request was on its way, and said nothing (RFC 9110 9.2.2, RFC 9112 9.3.1).
+   */
+  #mayBeSentAgain(): boolean {
+    const { method, body } = this.#request
+    return (
+      this.#isReused &&
+      !this.#hasAnswer &&
+      body === undefined &&
+      IDEMPOTENT.has(method) &&
+      this.#slot.socket?.bytesRead === this.#bytesBefore
+    )
+  }
+}
+
+function asSidegateError(error: Error): SidegateError {
+  if (error instanceof SidegateError) return error
+  return new SidegateError('upstream_failed', { detail: error.message, cause: error })
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,0 +1,93 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { createFolder, runCli } from './run-cli.ts'
+
+const base = `
+inbound: { listen: 127.0.0.1:8000, upstream: http://127.0.0.1:8080 }
+security:
+  - { name: crm, type: basic_auth, username: crm, password: "\${env:CRM_PASSWORD}" }
+`
+const good = `${base}channels:\n  - { name: api, path: /api/*, security: crm }\n`
+const bad = `${base}channels:
+  - { name: api, path: /api/*, security: crn }
+  - { name: open, path: /x, securty: none }
+`
+const env = { CRM_PASSWORD: 'correct horse battery staple' }
+
+t.test('a valid configuration is summed up, with exit code 0', async (t) => {
+  const cwd = await createFolder(t)
+  await writeFile(join(cwd, 'sidegate.yaml'), good, { mode: 0o600 })
+  const { code, stdout, stderr } = await runCli(['check'], { cwd, env })
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  t.match(
+    stdout,
+    /^valid: 1 security definition, 0 groups, 1 channel, 0 outgoing connections, 1 file\n/,
+  )
+  t.match(stdout, /^ {2}inbound {2}127\.0\.0\.1:8000$/m)
+  t.match(stdout, /^ {2}admin {4}127\.0\.0\.1:9901$/m)
+})
+
+t.test('every problem is a line of FILE:LINE:COL PATH: problem, with exit code 1', async (t) => {
+  const cwd = await createFolder(t)
+  await writeFile(join(cwd, 'sidegate.yaml'), bad, { mode: 0o600 })
+  const { code, stdout } = await runCli(['check'], { cwd, env })
+  t.equal(code, 1)
+  t.match(stdout, /^sidegate\.yaml:6:\d+ channels\.0\.security\S*: .*"crn".*"crm"/m)
+  t.match(stdout, /^sidegate\.yaml:7:\d+ channels\.1\S*: .*securty/m)
+  t.match(stdout, /^not valid: [2-9] problems, \d+ warnings?$/m)
+  t.notMatch(stdout, env.CRM_PASSWORD)
+})
+
+t.test('warnings say that they are, and do not fail', async (t) => {
+  const cwd = await createFolder(t)
+  const weak = `${good.replace('channels:', '  - { name: weak, type: api_key, key: short }\nchannels:')}  - { name: weak, path: /w, security: weak }\n`
+  await writeFile(join(cwd, 'sidegate.yaml'), weak, { mode: 0o600 })
+  const { code, stdout } = await runCli(['check'], { cwd, env })
+  t.equal(code, 0, stdout)
+  t.match(stdout, /^sidegate\.yaml:\d+:\d+ security\.1\S*: warning: .*128 bit/m)
+  t.match(stdout, /^valid: /m)
+})
+
+t.test('--json says the same to programs', async (t) => {
+  const cwd = await createFolder(t)
+  await writeFile(join(cwd, 'bad.yaml'), bad, { mode: 0o600 })
+  await writeFile(join(cwd, 'good.yaml'), good, { mode: 0o600 })
+  const failed = await runCli(['check', '--json', '-c', 'bad.yaml'], { cwd, env })
+  t.equal(failed.code, 1)
+  t.match(JSON.parse(failed.stdout), {
+    valid: false,
+    problems: [{ file: 'bad.yaml', line: 6, path: /^channels\.0/ }, { line: 7 }],
+  })
+  const passed = await runCli(['check', '--json', '-c', 'good.yaml'], { cwd, env })
+  t.equal(passed.code, 0)
+  t.match(JSON.parse(passed.stdout), { valid: true, problems: [], summary: { channels: 1 } })
+})
+
+t.test('several files are one configuration', async (t) => {
+  const cwd = await createFolder(t)
+  const [head = '', tail = ''] = good.split('channels:')
+  await writeFile(join(cwd, 'a.yaml'), head, { mode: 0o600 })
+  await writeFile(join(cwd, 'b.yaml'), `channels:${tail}`, { mode: 0o600 })
+  const { code, stdout } = await runCli(['check', '-c', 'a.yaml', '-c', 'b.yaml'], { cwd, env })
+  t.equal(code, 0, stdout)
+  t.match(stdout, /2 files/)
+})
+
+t.test('a missing configuration is a problem, not a stack', async (t) => {
+  const cwd = await createFolder(t)
+  const { code, stdout, stderr } = await runCli(['check', '-c', 'nothing.yaml'], { cwd })
+  t.equal(code, 1)
+  t.match(stdout, /nothing\.yaml: /)
+  t.notMatch(stdout + stderr, /^ {4}at /m)
+})
+
+t.test('egress is checked, and said not to be served', async (t) => {
+  const cwd = await createFolder(t)
+  const text = `${good}egress: { listen: 127.0.0.1:3128 }\n`
+  await writeFile(join(cwd, 'sidegate.yaml'), text, { mode: 0o600 })
+  const { code, stdout } = await runCli(['check'], { cwd, env })
+  t.equal(code, 0, stdout)
+  t.match(stdout, 'egress is checked, but not served in this version')
+})

@@ -1,0 +1,71 @@
+// The compiled tests on the other Node lines that are supported; npm carries their binaries.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+
+const LINES = ['20', '22', '24', '26']
+const current = process.versions.node.split('.')[0]
+const hasBinaries =
+  process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64')
+
+interface Sums {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+/** The binary of a Node line, installed below build/ unless it is there already. */
+function installNode(line: string): string | undefined {
+  const folder = join('build', 'node', line)
+  const binary = join(folder, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
+  if (!existsSync(binary)) {
+    mkdirSync(folder, { recursive: true })
+    const name = `node-linux-${process.arch}@${line}`
+    const args = ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']
+    spawnSync('npm', [...args, '--prefix', folder, name], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+  }
+  return existsSync(binary) ? binary : undefined
+}
+
+function runTests(t: Test, node: string, line: string): void {
+  const results = join('build', 'results', 'node-versions')
+  const excluded = ['interop', 'soak'].flatMap((name) => ['--exclude', join('build', 'test', name)])
+  const run = spawnSync(
+    node,
+    [
+      join('scripts', 'run-tests.mjs'),
+      `node-${line}`,
+      join('build', 'test'),
+      ...excluded,
+      '--results',
+      results,
+    ],
+    { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 },
+  )
+  // What failed there is what one wants to see; the rest is as in `make test`.
+  const faults = run.stdout.split('\n').filter((text) => !/^(ok|SKIPPED) /.test(text))
+  if (run.status !== 0) process.stderr.write(`${faults.join('\n')}\n${run.stderr}\n`)
+  const sums = JSON.parse(readFileSync(join(results, `node-${line}.json`), 'utf8')) as Sums
+  const said = `${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`
+  process.stderr.write(`on Node ${line}: ${said}\n`)
+  t.equal(run.status, 0, said)
+  t.equal(sums.failed, 0, said)
+  t.ok(sums.passed > 0, said)
+  t.end()
+}
+
+for (const line of LINES.filter((name) => name !== current)) {
+  const node = hasBinaries ? installNode(line) : undefined
+  const skip =
+    node === undefined ? `npm gave no Node ${line} for ${process.platform} ${process.arch}` : false
+  void t.test(
+    `the unit and end-to-end tests pass on Node ${line}`,
+    { skip, timeout: 600_000 },
+    (t) => {
+      runTests(t, node ?? '', line)
+    },
+  )
+}
