@@ -1,6 +1,5 @@
 /** One round of wrk against one subject: what the subject paid for it and what the client saw. */
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { run } from '../test/interop/programs.ts'
 import { measureTree } from './process-tree.ts'
 
@@ -60,8 +59,7 @@ function parseLatency(text: string, percentile: string): number {
 }
 
 /** A wrk script that goes through the keys, one a request. */
-export async function writeKeyScript(folder: string, keys: readonly string[]): Promise<string> {
-  const path = join(folder, `keys-${keys.length}.lua`)
+export async function writeKeyScript(path: string, keys: readonly string[]): Promise<string> {
   const requests = `
 local keys = { ${keys.map((key) => `"${key}"`).join(', ')} }
 local requests = {}

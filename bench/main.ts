@@ -121,7 +121,7 @@ async function benchKeys(owner: Owner, upstreamPort: number) {
       readyAfterMs: gate.readyAfterMs,
       idleMib: measureTree(gate.pid).residentMib,
     })
-    const script = await writeKeyScript(folder, used)
+    const script = await writeKeyScript(join(folder, `${count}.lua`), used)
     targets.set(name, { pid: gate.pid, port: gate.port, headers: {}, script })
   }
   return { starts, results: await compare(targets) }

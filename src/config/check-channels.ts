@@ -112,7 +112,8 @@ export function readPattern(
   } catch (error) {
     const message = error instanceof Error ? error.message : 'wanted a path'
     const prefix = `cannot read path "${text}": `
-    const reason = message.startsWith(prefix) ? message.slice(prefix.length) : message
+    const bare = message.startsWith(prefix) ? message.slice(prefix.length) : message
+    const reason = context.isReferred(path) ? bare.replace(/"[^"]*"/g, '"…"') : bare
     if (reason.startsWith('wanted')) context.reportFound(path, reason)
     else context.report(path, reason)
     return undefined

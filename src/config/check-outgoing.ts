@@ -36,7 +36,7 @@ export function checkOutgoing(
   { path, parsed }: PlacedOutgoing,
   world: OutgoingWorld,
 ): void {
-  const { host, scheme } = parseUrl(parsed.url, { path: true, wildcard: true })
+  const { host, scheme, path: base } = parseUrl(parsed.url, { path: true, wildcard: true })
   if (host.startsWith('*.') && parsed.match === 'name') {
     context.report([...path, 'match'], 'a url with "*." has no NAME form, wanted match: host')
   }
@@ -46,7 +46,6 @@ export function checkOutgoing(
   if (scheme === 'http' && parsed.tls !== undefined) {
     context.reportKey([...path, 'tls'], 'the url is not https://, so that this has no effect')
   }
-  const base = new URL(parsed.url.replace('://*.', '://')).pathname
   readPattern(context, [...path, 'url'], base.endsWith('/') ? `${base}*` : `${base}/*`, parsed)
   for (const [index, rule] of (parsed.paths ?? []).entries()) {
     readPattern(context, [...path, 'paths', index], rule, parsed)

@@ -60,6 +60,16 @@ export class ResolveContext {
     this.#problems.addAt(found.node.place, found.label, text)
   }
 
+  /** The value at `path` for people; what came through a reference as it was written. */
+  show(path: Path): string {
+    return showValue(findNode(this.root, path).node, path)
+  }
+
+  /** Whether the value at `path` came through a reference, so that it may be a secret. */
+  isReferred(path: Path): boolean {
+    return this.scalarAt(path)?.source !== 'literal'
+  }
+
   /** A problem with the key at `path`. */
   reportKey(path: Path, problem: string): void {
     const found = findNode(this.root, path)

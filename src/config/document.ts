@@ -3,7 +3,7 @@
  * error here: unknown tags, duplicate keys, several documents, exploding aliases. Messages are ours,
  * for the parser's quote the source, in which secrets stand.
  */
-import { Composer, LineCounter, Parser, isAlias, isCollection, isMap, isPair, isScalar, isSeq } from 'yaml'
+import { Composer, LineCounter, Parser, isAlias, isCollection, isMap, isScalar, isSeq } from 'yaml'
 import type { Alias, CST, Document, Node, Pair, ParsedNode, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import type { FileReader } from './file-reader.ts'
 import type { Place, ProblemList, SourceFile } from './problems.ts'
@@ -14,7 +14,7 @@ import { describeYamlFault } from './yaml-faults.ts'
 const MAX_DEPTH = 64
 /** Values that aliases may stand for; a configuration written by hand has a few dozen. */
 const MAX_ALIASED_VALUES = 10_000
-const MAX_SYNTAX_PROBLEMS = 10
+const MAX_WARNINGS = 100
 const SECTIONS = 'inbound, egress, admin, security, groups, channels, outgoing, log or shutdown'
 
 /** What parsing needs besides the text. */
@@ -95,24 +95,19 @@ function convertRoot(
   return root.kind === 'map' ? root : undefined
 }
 
-/** Errors and warnings of the parser, the first of each line: the rest are their echoes. */
+/** The first error of the parser, whose echoes the others are, and its warnings (unknown tags). */
 function reportSyntax(
   text: string,
   documents: readonly Document[],
   file: SourceFile,
   problems: ProblemList,
 ): boolean {
-  const seenLines = new Set<number>()
-  for (const document of documents) {
-    for (const fault of [...document.errors, ...document.warnings]) {
-      const offset = fault.pos[0]
-      const { line } = file.locate(offset)
-      if (seenLines.has(line) || seenLines.size >= MAX_SYNTAX_PROBLEMS) continue
-      seenLines.add(line)
-      problems.addAt({ file, offset }, '', describeYamlFault(fault, text))
-    }
+  const errors = documents.flatMap((document) => document.errors).slice(0, 1)
+  const warnings = documents.flatMap((document) => document.warnings).slice(0, MAX_WARNINGS)
+  for (const fault of [...errors, ...warnings]) {
+    problems.addAt({ file, offset: fault.pos[0] }, '', describeYamlFault(fault, text))
   }
-  return seenLines.size > 0
+  return errors.length + warnings.length > 0
 }
 
 /** Where the nesting becomes too deep, without recursion. */
@@ -178,6 +173,10 @@ class Converter {
         const { line } = this.#file.locate(first.keyPlace.offset)
         this.#report(keyPlace, childLabel, `given twice, the first time on line ${line}`)
       }
+      if (key === undefined) {
+        // Whatever it was to say is not known: the checks of this map would be about something else.
+        entries.set('', { keyPlace, node: { ...nothing(keyPlace), isFaulty: true } })
+      }
       if (key === undefined || first !== undefined) continue
       const value = pair.value as Node | null | undefined
       const node = this.convert(value, childLabel, keyPlace)
@@ -206,19 +205,11 @@ class Converter {
     let size = 1
     for (const [index, item] of list.items.entries()) {
       const itemLabel = label === '' ? String(index) : `${label}.${index}`
-      // In a flow list `[a: b]` is a pair: a map of one.
-      const node = isPair(item)
-        ? this.#refusePair(itemLabel, place)
-        : this.convert(item as Node | null, itemLabel, place)
+      const node = this.convert(item as Node | null, itemLabel, place)
       items.push({ node, index })
       size += node.size
     }
     return { kind: 'list', place, items, size }
-  }
-
-  #refusePair(label: string, place: Place): TreeNode {
-    this.#report(place, label, 'a key and a value in a list, wanted { key: value }')
-    return { ...nothing(place), isFaulty: true }
   }
 
   #convertScalar(scalar: Scalar, label: string, place: Place): ScalarNode {
@@ -253,10 +244,11 @@ class Converter {
       this.#report(place, label, problem)
       return { ...nothing(place), isFaulty: true }
     }
+    const isBelowLimit = this.#aliasedValues <= MAX_ALIASED_VALUES
     this.#aliasedValues += target.size
     if (this.#aliasedValues > MAX_ALIASED_VALUES) {
       const problem = `aliases (*) stand for more than ${MAX_ALIASED_VALUES} values`
-      this.#report(place, label, problem)
+      if (isBelowLimit) this.#report(place, label, problem)
       return { ...nothing(place), isFaulty: true }
     }
     return target

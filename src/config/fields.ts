@@ -31,6 +31,10 @@ export function resolveScopes(
   return scopes
 }
 
+function describeLine(isText: boolean, index: number): string {
+  return isText ? `line ${index + 1} is` : 'this is'
+}
+
 /** Names and values in their order; a line without `=` and a name given twice are reported. */
 export function resolveFields(
   context: ResolveContext,
@@ -48,9 +52,9 @@ export function resolveFields(
     const at = isText ? path : [...path, index]
     const name = line.slice(0, Math.max(0, line.indexOf('='))).trim()
     if (name === '') {
-      context.report(at, `${isText ? `line ${index + 1} is` : 'this is'} not key=value`)
+      context.report(at, `${describeLine(isText, index)} not key=value`)
     } else if (fields.has(name)) {
-      context.report(at, `the field "${name}" stands twice`)
+      context.report(at, `${describeLine(isText, index)} a field that stands above already`)
     } else {
       fields.set(name, line.slice(line.indexOf('=') + 1))
     }

@@ -11,11 +11,13 @@ import type { Found, Path, TreeNode } from './tree.ts'
 type Issue = z.core.$ZodIssue
 
 const MAX_SHOWN = 80
-/** Below any of these keys a value is not repeated. */
+/** The value of any of these keys is not repeated. */
 const SECRET_KEYS = new Set([
-  'password', 'passwords', 'password_hash', 'key', 'keys', 'key_hash', 'private_key', 'secrets',
-  'headers', 'cookies', 'body', 'extra_fields', 'options', 'ca', 'cert', 'client_ca',
+  'password', 'passwords', 'password_hash', 'key', 'keys', 'key_hash', 'private_key', 'body', 'ca',
+  'cert', 'client_ca',
 ])
+/** Nor anything within these. */
+const SECRET_MAPS = new Set(['secrets', 'headers', 'cookies', 'extra_fields', 'options'])
 
 /** Adds a problem for each issue. */
 export function describeIssues(
@@ -86,6 +88,7 @@ function describeUnknownKeys(
   const known = issue.message.split(' ')
   for (const key of issue.keys) {
     const found = findNode(root, [...path, key])
+    if (found.isFaulty) continue
     const hint = suggest(key, known)
     const isEmpty = found.node.kind === 'scalar' && found.node.value === null
     // `{ hunter2 }` is a key without value: without a known word near, it may be a secret.
@@ -125,7 +128,8 @@ function describeExpected(issue: Issue): string {
 
 /** Whether values under this path may be secrets. */
 export function isSecretPath(path: Path): boolean {
-  return path.some((step) => typeof step === 'string' && SECRET_KEYS.has(step))
+  const keys = path.filter((step) => typeof step === 'string')
+  return SECRET_KEYS.has(keys.at(-1) ?? '') || keys.some((key) => SECRET_MAPS.has(key))
 }
 
 /** A value for people: shown only where it can be no secret. */
@@ -142,9 +146,13 @@ export function showValue(node: TreeNode, path: Path): string {
   return typeof node.value === 'number' ? 'a number' : 'true or false'
 }
 
-/** A text in quotes, without controls and userinfo, not too long. */
+/** A text in quotes, without controls, userinfo and query, not too long. */
 export function showText(text: string): string {
-  const masked = text.replace(/\/\/[^/]*@/g, '//…@')
+  const masked = text.replace(/\/\/[^/]*@/g, '//…@').replace(/^(https?:[^?]*\?).*$/s, '$1…')
   const short = masked.length > MAX_SHOWN ? `${masked.slice(0, MAX_SHOWN)}…` : masked
-  return JSON.stringify(short)
+  return `"${short.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, escapeControl)}"`
+}
+
+function escapeControl(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

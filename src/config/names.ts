@@ -79,7 +79,10 @@ export class NameRegistry {
     const found = this.#named.get(name)
     if (found?.kind === 'definition') return found
     if (found === undefined) this.#reportUnknown(path, name, 'definition')
-    else this.#context.report(path, `"${name}" is a group, wanted a definition${hintGroups(path)}`)
+    else {
+      const hint = path[0] === 'channels' ? ': name groups under "groups"' : ''
+      this.#context.report(path, `${this.#context.show(path)} is a group, wanted a definition${hint}`)
+    }
     return undefined
   }
 
@@ -88,7 +91,7 @@ export class NameRegistry {
     const found = this.#named.get(name)
     if (found?.kind === 'group') return true
     if (found === undefined) this.#reportUnknown(path, name, 'group')
-    else this.#context.report(path, `"${name}" is a definition, wanted a group`)
+    else this.#context.report(path, `${this.#context.show(path)} is a definition, wanted a group`)
     return false
   }
 
@@ -105,12 +108,9 @@ export class NameRegistry {
       if (kind === undefined || named.kind === kind) names.push(known)
     }
     const what = kind ?? 'definition or group'
-    this.#context.report(path, `there is no ${what} "${name}"${suggest(name, names)}`)
+    const hint = this.#context.isReferred(path) ? '' : suggest(name, names)
+    this.#context.report(path, `there is no ${what} ${this.#context.show(path)}${hint}`)
   }
-}
-
-function hintGroups(path: Path): string {
-  return path[0] === 'channels' ? ': name groups under "groups"' : ''
 }
 
 /** The names that a list of the configuration says, with the paths of the names. */

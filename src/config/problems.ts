@@ -58,7 +58,8 @@ export class ProblemList {
   /** All of them, in the order of the files, then of lines and columns. */
   sorted(fileOrder: readonly string[]): Problem[] {
     const ranks = new Map(fileOrder.map((file, index) => [file, index]))
-    const rank = (problem: Problem): number => ranks.get(problem.file) ?? ranks.size
+    for (const { file } of this.#found) if (!ranks.has(file)) ranks.set(file, ranks.size)
+    const rank = (problem: Problem): number => ranks.get(problem.file) ?? 0
     return this.#found
       .map((problem, index) => ({ problem, index }))
       .sort(

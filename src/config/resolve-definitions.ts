@@ -141,7 +141,9 @@ function resolveExtraFields(
   const isMap = typeof parsed.extra_fields === 'object' && !Array.isArray(parsed.extra_fields)
   for (const [name] of fields) {
     if (!taken.has(name)) continue
-    context.reportKey(isMap ? [...at, name] : at, `the field "${name}" would overwrite one that other settings fill`)
+    const problem = `the field "${name}" would overwrite one that other settings fill`
+    if (isMap) context.reportKey([...at, name], problem)
+    else context.report(at, problem)
   }
   return fields
 }

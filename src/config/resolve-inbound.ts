@@ -130,7 +130,7 @@ export function checkMethods(
 ): void {
   for (const [index, method] of (methods ?? []).entries()) {
     if (methods?.indexOf(method) === index) continue
-    context.report([...path, 'methods', index], `the method "${method}" stands twice`)
+    context.report([...path, 'methods', index], 'a method that stands before already')
   }
 }
 

@@ -171,10 +171,11 @@ function checkAllListeners(
   egress: readonly PlacedListen[],
   admin: AdminConfig | undefined,
 ): void {
-  const own: PlacedListen[] = []
-  if (admin !== undefined) own.push({ path: ['admin', 'listen'], listen: admin.listen })
-  if (admin?.probes !== undefined) own.push({ path: ['admin', 'probes'], listen: admin.probes })
+  const all = [...inbound, ...egress]
+  const listen = ['admin', 'listen']
   // A default has no place of its own: whoever clashes with it is told.
-  const isDefault = !context.has(['admin', 'listen'])
-  checkListeners(context, isDefault ? [...own, ...inbound, ...egress] : [...inbound, ...egress, ...own])
+  if (admin !== undefined && !context.has(listen)) all.unshift({ path: listen, listen: admin.listen })
+  if (admin !== undefined && context.has(listen)) all.push({ path: listen, listen: admin.listen })
+  if (admin?.probes !== undefined) all.push({ path: ['admin', 'probes'], listen: admin.probes })
+  checkListeners(context, all)
 }

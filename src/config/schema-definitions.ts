@@ -53,9 +53,7 @@ const passwordHash = checkedText(
       parsePasswordHash(value)
     } catch (error) {
       const reason = error instanceof Error ? error.message : ''
-      throw new Error(reason.startsWith('wanted') ? reason : `wanted another hash: ${reason}`, {
-        cause: error,
-      })
+      throw new Error(reason.slice(Math.max(0, reason.indexOf('wanted'))), { cause: error })
     }
   },
 ).meta({ description: 'Hash of the password, from `sidegate hash`', secret: true })

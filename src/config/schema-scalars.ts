@@ -35,10 +35,10 @@ export function list<T extends z.core.$ZodType>(item: T, wanted: string): z.ZodA
 
 /** Any string that is not empty; numbers and the like get told to be quoted. */
 export function text(wanted = 'wanted a string', pattern?: RegExp): z.ZodString {
-  const base = z
-    .string({ error: (issue) => quoteHint(issue.input) ?? wanted })
-    .min(1, `${wanted}, not an empty one`)
-  return pattern === undefined ? base : base.regex(pattern, wanted)
+  const base = z.string({ error: (issue) => quoteHint(issue.input) ?? wanted })
+  return pattern === undefined
+    ? base.min(1, `${wanted}, not an empty one`)
+    : base.regex(pattern, wanted)
 }
 
 /** A string that may be empty. */

@@ -20,7 +20,10 @@ export function findTemplateFault(template: string, known: readonly string[]): s
     }
     if (name !== undefined && !known.includes(name)) {
       const hint = suggest(name, known)
-      return `unknown name {${name}} in a template${hint || `, wanted one of ${known.join(', ')}`}`
+      // Without a known name near it may be a part of a secret that has braces.
+      return hint === ''
+        ? `an unknown {name} in a template, wanted one of ${known.join(', ')}`
+        : `unknown name {${name}} in a template${hint}`
     }
   }
   return undefined

@@ -3,6 +3,7 @@
  * hands the result over part by part, each when the one before has been taken.
  */
 import { once } from 'node:events'
+import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { takeApart } from './handover.ts'
 import { loadConfiguration } from './load.ts'
@@ -13,7 +14,19 @@ interface Order extends Omit<LoadOptions, 'fingerprintKey'> {
   readonly fingerprintKey: Uint8Array
 }
 
+/** Requests come first where processors are few. */
+function stepBack(): void {
+  // Only Linux has a priority for each thread; elsewhere it would be that of the whole process.
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // Not allowed here: it loads all the same.
+  }
+}
+
 if (parentPort !== null) {
+  stepBack()
   const port = parentPort
   const order = workerData as Order
   const result = await loadConfiguration({

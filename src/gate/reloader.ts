@@ -10,6 +10,9 @@ import type { ReloadState } from '../admin/status.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 
+/** Problems that are logged, and kept for `/status`. */
+const MAX_PROBLEMS = 100
+
 /** A configuration that is served now. */
 export interface Applied {
   readonly generation: number
@@ -73,7 +76,13 @@ export class Reloader {
       this.#services.log.debug('config_unchanged', { generation: this.#generation })
       return { generation: this.#generation }
     }
-    await this.#apply(loaded, startedAtMs)
+    try {
+      await this.#apply(loaded, startedAtMs)
+    } catch (error) {
+      // A fault of ours, not of the files: what runs goes on running.
+      this.#services.log.error('config_not_applied', { detail: String(error) })
+      return this.#refuse([wholeProblem('it could not be taken over; the log says why')])
+    }
     return { generation: this.#generation }
   }
 
@@ -108,13 +117,26 @@ export class Reloader {
     this.#state = { result: 'success', atMs, errors: [], restartRequired: this.#restartRequired }
   }
 
-  #refuse(errors: readonly Problem[]): ReloadResult {
+  #refuse(all: readonly Problem[]): ReloadResult {
+    const errors = bound(all)
     const { log, metrics, nowMs } = this.#services
     const atMs = nowMs()
     metrics.reload('failure', atMs)
     this.#state = { result: 'failure', atMs, errors, restartRequired: this.#restartRequired }
     for (const problem of errors) log.error('config_problem', { ...problem })
-    log.error('config_refused', { kept_generation: this.#generation, problems: errors.length })
+    log.error('config_refused', { kept_generation: this.#generation, problems: all.length })
     return { errors }
   }
+}
+
+/** A broken list of callers can have a problem a line; `sidegate check` prints all of them. */
+function bound(problems: readonly Problem[]): readonly Problem[] {
+  const left = problems.length - MAX_PROBLEMS
+  if (left <= 0) return problems
+  const more = wholeProblem(`${left} more problems, which "sidegate check" prints`)
+  return [...problems.slice(0, MAX_PROBLEMS), more]
+}
+
+function wholeProblem(problem: string): Problem {
+  return { file: '', line: 0, column: 0, path: '', problem }
 }

@@ -85,7 +85,8 @@ export function guardTarget(target: string): GuardedTarget | undefined {
   }
   for (let at = end; at < length; at++) {
     const code = target.charCodeAt(at)
-    if (code > 0xff || kindOfByte[code] === REFUSED) return undefined
+    // The query plays no part, but where it ends, and thereby the target, must be beyond doubt.
+    if (code > 0xff || (kindOfByte[code] === REFUSED && code !== BACKSLASH)) return undefined
   }
   const rawPath = end === length ? target : target.slice(0, end)
   const rawQuery = end === length ? '' : target.slice(end)

@@ -133,7 +133,7 @@ export function decodeReserved(path: string): string {
 
 /**
  * One spelling for all letter cases of a path, as Windows compares names: ASCII, and encoded
- * characters one by one where that does not turn them into ASCII.
+ * characters one by one; none becomes several, and none but ASCII letters meets an ASCII letter.
  */
 export function foldCase(path: string): string {
   const lower = path.toLowerCase()
@@ -144,7 +144,8 @@ function foldEscapes(escapes: string): string {
   let folded = ''
   for (const char of Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('utf8')) {
     const upper = char.toUpperCase()
-    folded += upper.length === char.length && upper > '\x7f' ? upper : char
+    // What becomes an ASCII capital by this (the long s) meets none: those are in lower case by now.
+    folded += upper.length === char.length ? upper : char
   }
   return folded
 }

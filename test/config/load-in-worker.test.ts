@@ -81,7 +81,9 @@ function lay(value: unknown): unknown {
   if (value instanceof Secret) return ['a secret', value.reveal(), value.source]
   if (Buffer.isBuffer(value)) return ['a buffer', value.toString('hex')]
   if (Array.isArray(value)) return value.map(lay)
-  if (value instanceof Map) return [...value].map(([key, item]) => [key, lay(item)])
+  if (value instanceof Map) {
+    return [...(value as Map<unknown, unknown>)].map(([key, item]) => [key, lay(item)])
+  }
   if (typeof value !== 'object' || value === null) return value
   return Object.entries(value).map(([key, item]) => [key, lay(item)])
 }

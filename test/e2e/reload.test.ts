@@ -393,3 +393,5 @@ t.test('a start with an invalid configuration names the problems and exits with 
   t.match(sidegate.output, /sidegate\.yaml:\d+:\d+ channels\.0\.security: .*nobody/)
   t.notMatch(sidegate.output, KEY)
 })
+
+t.end()

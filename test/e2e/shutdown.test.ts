@@ -89,3 +89,5 @@ t.test('Ctrl-C does not wait for drain_delay', async (t) => {
   await eventually('the end', () => !gate.sidegate.isAlive, 5_000)
   t.equal(await gate.sidegate.exited(), 0)
 })
+
+t.end()

@@ -16,14 +16,13 @@ t.test('these targets are never let through', (t) => {
     'a',
     'http://a/',
     '?a',
-    // Fragments and backslashes, in the query too
+    // Fragments, in the query too, and backslashes
     '/#',
     '/a#b',
     '/a?b#c',
     '/\\',
     '/a\\b',
     '/a\\..\\b',
-    '/a?b\\c',
     // Controls, blanks and bytes that are not ASCII, raw
     '/\0',
     '/a\tb',
@@ -177,7 +176,7 @@ t.test('these targets pass, and matching sees what RFC 3986 6.2.2 makes of them'
 })
 
 t.test('the query plays no part and passes as it came', (t) => {
-  for (const query of ['?', '?a', '?a/../b', '?%', '?%00', '?//', '?;', '??', '?a=%zz&b=/./']) {
+  for (const query of ['?', '?a', '?a/../b', '?%', '?%00', '?//', '?;', '??', '?a=%zz', '?b\\c']) {
     t.same(guardTarget(`/a${query}`), {
       rawPath: '/a',
       rawQuery: query,

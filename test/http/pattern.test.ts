@@ -141,6 +141,7 @@ t.test('case folds as Windows folds it: nothing that is not ASCII becomes ASCII'
   t.not(foldCase('/%C5%BF'), foldCase('/s'), 'the long s is no s')
   t.not(foldCase('/%C4%B1'), foldCase('/i'), 'the dotless i is no i')
   t.not(foldCase('/%C3%9F'), foldCase('/ss'))
+  t.not(foldCase('/%CE%90'), foldCase('/%CE%B9%CC%88%CC%81'), 'one character is not three')
   t.end()
 })
 

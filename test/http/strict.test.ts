@@ -57,6 +57,7 @@ t.test('only the versions 1.0 and 1.1 are spoken', (t) => {
 t.test('there is exactly one Host, on 1.0 too', (t) => {
   t.equal(judge([]).fault, 'bad_request')
   t.equal(judge([], { versionMinor: 0 }).fault, 'bad_request')
+  t.equal(judge([], { versionMinor: 0, method: 'CONNECT' }).fault, 'bad_request')
   t.equal(judge([...HOST, ...HOST]).fault, 'bad_request')
   t.equal(judge([...HOST, 'hOST', 'b']).fault, 'bad_request')
   t.equal(judge(['Host', '']).fault, 'bad_request')

@@ -127,6 +127,9 @@ t.test('X-Forwarded-* is ours, or that of a trusted proxy with its address appen
   const headers = ['X-Forwarded-For', '9.9.9.9', 'x-forwarded-proto', 'https']
   headers.push('X-Forwarded-Host', 'outer', 'X-FORWARDED-FOR', '8.8.8.8', 'A', 'b')
   t.same(forward(headers).headers, ['A', 'b', ...ours])
+  const alias = ['X_Forwarded_For', '9.9.9.9']
+  const allowHeaderNames = ['x_forwarded_for']
+  t.same(forward(alias, { isPeerTrusted: true }, { allowHeaderNames }).headers, ours)
   t.same(forward(headers, { isPeerTrusted: true }).headers, [
     ...['x-forwarded-proto', 'https', 'X-Forwarded-Host', 'outer', 'A', 'b'],
     ...['X-Forwarded-For', '9.9.9.9, 8.8.8.8, 1.2.3.4', 'X-Request-Id', 'id-1'],

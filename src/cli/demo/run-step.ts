@@ -77,6 +77,7 @@ const NO_ANSWER: Answer = { status: 0, text: '' }
 const askByCurl: Ask = async (step) => {
   try {
     const { stdout } = await runFile('sh', ['-c', renderCommand(step)], {
+      env: { ...process.env, NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' },
       timeout: COMMAND_TIMEOUT_MS,
       maxBuffer: 16 * 1024 * 1024,
     })

@@ -37,76 +37,96 @@ export interface DemoPlaces {
 
 /** All steps, in order. */
 export function createSteps(places: DemoPlaces, secrets: DemoSecrets): readonly DemoStep[] {
-  const { inbound, admin, file } = places
-  const ask = (
-    claim: string,
-    status: number,
-    request: Omit<DemoRequest, 'authority'> & { readonly authority?: string },
-    more: { readonly text?: string; readonly isAfterEdit?: boolean } = {},
-  ): DemoStep => {
-    return { kind: 'request', claim, status, request: { authority: inbound, ...request }, ...more }
-  }
   const user = `crm:${secrets.crmPassword}`
-  const key = (value: string) => [['X-API-Key', value]] as const
-  const orders = '/api/orders/1'
-  const stock = '/api/stock/7'
+  return [...listCallerSteps(places, secrets, user), ...listChangeSteps(places, user)]
+}
+
+const ORDERS = '/api/orders/1'
+const STOCK = '/api/stock/7'
+
+/** Who is let in where. */
+function listCallerSteps(
+  { inbound: authority }: DemoPlaces,
+  { mobileKey, warehouseKey }: DemoSecrets,
+  user: string,
+): readonly DemoStep[] {
+  const mobile = [['X-API-Key', mobileKey]] as const
+  const warehouse = [['X-API-Key', warehouseKey]] as const
+  const forged = [['X-Authenticated-User', 'admin']] as const
+  const path = ORDERS
   return [
-    ask('nobody in particular is refused', 401, { path: orders }),
-    ask('a wrong password is refused', 401, { path: orders, user: 'crm:guess' }),
-    ask(
+    expect('a caller without credentials is refused', 401, { authority, path }),
+    expect('a wrong password is refused', 401, { authority, path, user: 'crm:guess' }),
+    expect(
       'crm is let in, and the service is told who it is',
       200,
-      { path: orders, user },
+      { authority, path, user },
       namesUser('crm'),
     ),
-    ask(
+    expect(
       'crm cannot pretend to be somebody else',
       200,
-      { path: orders, user, headers: [['X-Authenticated-User', 'admin']] },
+      { authority, path, user, headers: forged },
       namesUser('crm'),
     ),
-    ask(
+    expect(
       'mobile is let in by its API key',
       200,
-      { path: orders, headers: key(secrets.mobileKey) },
+      { authority, path, headers: mobile },
       namesUser('mobile'),
     ),
-    ask('mobile is known, but not allowed here', 403, {
-      path: stock,
-      headers: key(secrets.mobileKey),
+    expect('mobile is known, but not allowed here', 403, {
+      authority,
+      path: STOCK,
+      headers: mobile,
     }),
-    ask(
+    expect(
       'warehouse is let in as a member of the group partners',
       200,
-      { path: stock, headers: key(secrets.warehouseKey) },
+      { authority, path: STOCK, headers: warehouse },
       namesUser('warehouse'),
     ),
-    ask('a path that two programs could read differently is refused', 400, {
+    expect('a path that two programs could read differently is refused', 400, {
+      authority,
       path: '/api/orders/../stock/7',
       user,
     }),
-    ask('the health check is open', 200, { path: '/healthz' }),
-    ask('a path without a channel does not exist', 404, { path: '/reports/today', user }),
+    expect('the health check is open', 200, { authority, path: '/healthz' }),
+  ]
+}
+
+/** A change while it runs, and what the operator sees. */
+function listChangeSteps({ inbound, admin, file }: DemoPlaces, user: string): readonly DemoStep[] {
+  const reports = { authority: inbound, path: '/reports/today', user }
+  return [
+    expect('a path without a channel does not exist', 404, reports),
     { kind: 'edit', claim: 'add a channel for it to the configuration', file, line: ADDED_CHANNEL },
-    ask(
-      'a second later the new channel works, without a restart',
-      200,
-      { path: '/reports/today', user },
-      { ...namesUser('crm'), isAfterEdit: true },
-    ),
-    ask(
+    expect('a second later the new channel works, without a restart', 200, reports, {
+      ...namesUser('crm'),
+      isAfterEdit: true,
+    }),
+    expect(
       'the status shows the configuration that is in force',
       200,
       { authority: admin, path: '/status' },
       { text: '"reports"' },
     ),
-    ask(
+    expect(
       'Prometheus can read the metrics',
       200,
       { authority: admin, path: '/metrics' },
       { text: 'sidegate_inbound_requests_total' },
     ),
   ]
+}
+
+function expect(
+  claim: string,
+  status: number,
+  request: DemoRequest,
+  more: { readonly text?: string; readonly isAfterEdit?: boolean } = {},
+): DemoStep {
+  return { kind: 'request', claim, status, request, ...more }
 }
 
 /** What the demo's service prints of the identity header. */

@@ -6,24 +6,21 @@ import { randomBytes } from 'node:crypto'
 import type { ChannelConfig, Config, InboundConfig } from '../../config/model.ts'
 import { PasswordChecker } from '../../credentials/checker.ts'
 import type { Code } from '../../errors.ts'
+import { prepareGeneration } from '../../gate/generation.ts'
+import { Upstreams } from '../../gate/upstreams.ts'
 import type { Exchange } from '../../http/exchange.ts'
-import { allowedOddities, guardTarget } from '../../http/path.ts'
+import { guardTarget } from '../../http/path.ts'
 import { type Judgement, judgeHead } from '../../http/strict.ts'
-import { type Authenticate, createAuthenticate } from '../../inbound/authenticate.ts'
-import { type ChannelTable, createChannelTable } from '../../inbound/channels.ts'
-import {
-  type ChannelAccess,
-  type CredentialIndex,
-  createCredentialIndex,
-} from '../../inbound/credential-index.ts'
+import type { ChannelAccess } from '../../inbound/credential-index.ts'
 import {
   type ForwardedHeaders,
-  createHeaderPolicy,
   forwardHeaders,
   requestIdOf,
 } from '../../inbound/forward-headers.ts'
 import type { Principal, Refusal } from '../../inbound/principal.ts'
-import { type TrustedProxies, createTrustedProxies } from '../../inbound/trusted-proxies.ts'
+import type { InboundGeneration, Route } from '../../inbound/route.ts'
+import { Metrics } from '../../observe/metrics.ts'
+import { version } from '../../version.ts'
 import type { ImaginedRequest } from './request.ts'
 
 /** What would happen, with what is known about why. */
@@ -49,11 +46,7 @@ export interface Refused {
   readonly reason: string
 }
 
-interface World {
-  readonly index: CredentialIndex
-  readonly channels: ChannelTable<ChannelAccess>
-  readonly authenticate: Authenticate
-  readonly proxies: TrustedProxies
+interface World extends InboundGeneration {
   /** Lower case. */
   readonly secretHeaders: ReadonlySet<string>
 }
@@ -79,7 +72,8 @@ export async function tellStory(
   }
   const { names } = judgement
   const world = await createWorld(config, inbound)
-  if (world.index.hasRepeated(names)) {
+  const { watchedHeaders } = world
+  if (names.some((name, at) => watchedHeaders.has(name) && names.includes(name, at + 1))) {
     return refuse('bad_request', 'a header that may carry a credential is there twice')
   }
   const found = findChannel(world, request, judgement.host)
@@ -88,21 +82,16 @@ export async function tellStory(
   return enter(world, { request, judgement, exchange }, found)
 }
 
-interface Found {
-  readonly channel: ChannelConfig
-  readonly value: ChannelAccess
-}
-
 /** Path guard and channel. */
-function findChannel({ channels }: World, { head }: ImaginedRequest, host: string): Found | Story {
+function findChannel({ channels }: World, { head }: ImaginedRequest, host: string): Route | Story {
   const target = guardTarget(head.target)
   if (target === undefined) {
     return refuse('path_rejected', 'path guard: no channel can allow such a path')
   }
   const match = channels.find(host, target.path, head.method)
   if (match.kind === 'channel') {
-    const { channel } = match
-    if ((target.oddities & ~allowedOddities(channel)) === 0) return match
+    const { channel, value: route } = match
+    if ((target.oddities & ~route.allowedOddities) === 0) return route
     const reason = 'path guard: the channel does not allow this spelling'
     return refuse('path_rejected', reason, { channel })
   }
@@ -117,9 +106,9 @@ function findChannel({ channels }: World, { head }: ImaginedRequest, host: strin
 }
 
 /** Credentials, and what the upstream would get. */
-async function enter(world: World, arrived: Arrived, found: Found): Promise<Story> {
+async function enter(world: World, arrived: Arrived, route: Route): Promise<Story> {
   const { judgement, exchange } = arrived
-  const { channel, value: access } = found
+  const { channel, access } = route
   const { names, headers, peer } = exchange
   const client = world.proxies.findClientAddress(names, headers, peer)
   const verdict = await world.authenticate(exchange, access, client)
@@ -132,7 +121,7 @@ async function enter(world: World, arrived: Arrived, found: Found): Promise<Stor
     const reason = 'only Expect: 100-continue is known'
     return refuse('expectation_failed', reason, { channel, principal })
   }
-  const forwarded = forwardHeaders(createHeaderPolicy(channel), exchange, {
+  const forwarded = forwardHeaders(route.headerPolicy, exchange, {
     principal,
     consumedSlot: isNamed ? verdict.slot : undefined,
     requestId: requestIdOf(names, headers, () => '(new)'),
@@ -143,26 +132,24 @@ async function enter(world: World, arrived: Arrived, found: Found): Promise<Stor
   return { channel, principal, outcome: { kind: 'let_in', forwarded, secretHeaders } }
 }
 
+/** The generation that `serve` would build of this configuration. Nothing of it connects anywhere. */
 async function createWorld(config: Config, inbound: InboundConfig): Promise<World> {
-  const secret = randomBytes(32)
-  const generations = new Map([...config.definitions.keys()].map((name) => [name, 1] as const))
-  const index = await createCredentialIndex(config, generations, secret)
+  const lookupKey = randomBytes(32)
+  const ignore = () => undefined
   const checker = new PasswordChecker({
     settings: inbound.passwordChecks,
-    secret,
+    secret: lookupKey,
     nowMs: Date.now,
     monotonicMs: () => performance.now(),
   })
-  return {
-    index,
-    channels: createChannelTable(
-      config.channels.map((channel) => ({ channel, value: index.accessOf(channel) })),
-      { caseInsensitive: inbound.caseInsensitivePaths },
-    ),
-    authenticate: createAuthenticate({ index, checker, nowMs: Date.now, onUsed: undefined }),
-    proxies: createTrustedProxies(inbound.trustedProxies),
-    secretHeaders: listSecretHeaders(config),
-  }
+  const { generation } = await prepareGeneration(config, undefined, Date.now(), {
+    metrics: new Metrics({ version }),
+    upstreams: new Upstreams({ onSocketOpened: ignore, onSocketClosed: ignore }),
+    checker,
+    lookupKey,
+  })
+  if (generation.inbound === undefined) throw new Error('a generation without inbound was built')
+  return { ...generation.inbound, secretHeaders: listSecretHeaders(config) }
 }
 
 function refuse(

@@ -219,3 +219,5 @@ t.test('an upstream that reads slowly slows its client down, not the memory', as
 t.test('nothing of that told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -189,3 +189,5 @@ t.test('reasons of failures are counted, for the operator only', async (t) => {
 t.test('no guessing told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -209,3 +209,5 @@ t.test('Expect on HTTP/1.0 gets no 100', async (t) => {
 t.test('nothing of that told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -266,3 +266,5 @@ t.test('a Content-Length in a trailer never becomes framing', async (t) => {
 t.test('no attack on the framing told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

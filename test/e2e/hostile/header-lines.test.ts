@@ -307,3 +307,5 @@ t.test('__proto__ and other names outside A-Za-z0-9- never reach the upstream', 
 t.test('no hostile header line told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -324,3 +324,5 @@ t.test('spoof attempts are counted', async (t) => {
 t.test('no spoofing told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

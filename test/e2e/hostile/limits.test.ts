@@ -226,3 +226,5 @@ t.test('connections beyond limits.connections are not served and do no harm', as
 t.test('no flood told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -227,3 +227,5 @@ t.test('the most specific host decides, however it is written', async (t) => {
 t.test('no hostile path told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -324,3 +324,5 @@ t.test('a client that pipelines and never reads is not read from for ever', asyn
 t.test('nothing of that told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -283,3 +283,5 @@ await runHostileCases(t, gate, [
 t.test('no hostile request line told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

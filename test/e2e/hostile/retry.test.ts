@@ -136,3 +136,5 @@ t.test(
 t.test('nothing of that told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

@@ -375,3 +375,5 @@ t.test('Set-Cookie lines stay apart, and a redirect is the client’s to follow'
 t.test('no answer of an upstream told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()

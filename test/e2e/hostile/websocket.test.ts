@@ -239,3 +239,5 @@ t.test('with a real client and a real server', async (t) => {
 t.test('nothing of that told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
+
+t.end()
