@@ -14,8 +14,9 @@ export function renderForEditors(schema: z.ZodType, title: string): Json {
     io: 'input',
     target: 'draft-07',
     unrepresentable: 'any',
-    override: ({ jsonSchema }) => {
-      allowReferences(jsonSchema as Json)
+    override: ({ jsonSchema, path }) => {
+      // `type` of a definition decides which settings it has: editors need to see it.
+      if (path.at(-1) !== 'type') allowReferences(jsonSchema as Json)
     },
   })
   return { title, ...rendered } as Json
@@ -26,9 +27,10 @@ function allowReferences(json: Json): void {
   if (json['type'] !== 'string') return
   if (typeof json['pattern'] === 'string') {
     json['pattern'] = `(?:${json['pattern']})|${REFERENCE}`
-  } else if (Array.isArray(json['enum'])) {
-    const words = json['enum'] as unknown[]
+  } else if (Array.isArray(json['enum']) || typeof json['const'] === 'string') {
+    const words = (json['enum'] ?? [json['const']]) as unknown[]
     delete json['enum']
+    delete json['const']
     delete json['type']
     json['anyOf'] = [{ type: 'string', enum: words }, { type: 'string', pattern: REFERENCE }]
   }

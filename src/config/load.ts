@@ -42,6 +42,9 @@ export type LoadResult =
       readonly directories: readonly string[]
     }
 
+/** Settings whose files hold no secret: certificates. */
+const PUBLIC = /(?:^|\.)(?:cert|ca|client_ca)$/
+
 /** Loads the configuration; what is wrong with it is a value, only bugs reject. */
 export function loadConfiguration(options: LoadOptions): Promise<LoadResult> {
   return new Promise((resolve) => {
@@ -57,6 +60,7 @@ function load({ paths, env, fingerprintKey, nowMs }: LoadOptions): LoadResult {
     reader,
     problems,
     onOpenFile: (place, label, path) => {
+      if (PUBLIC.test(label)) return
       warnings.addAt(place, label, `other users can read the file "${path}"`)
     },
   })

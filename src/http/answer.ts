@@ -3,6 +3,7 @@
  * framings that could be taken for another (`chunked` with a tab behind it, both lengths at once).
  */
 import type { RawHeaders } from './exchange.ts'
+import { foldName } from './headers.ts'
 
 export interface AnswerFraming {
   readonly hasBody: boolean
@@ -42,4 +43,34 @@ export function findFraming(
 /** Header pairs as undici hands them over, one char a byte. */
 export function latin1Headers(raw: readonly Buffer[]): string[] {
   return raw.map((bytes) => bytes.toString('latin1'))
+}
+
+const FORBIDDEN_TRAILERS = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'host',
+  'trailer',
+  'upgrade',
+  'te',
+  'keep-alive',
+  'proxy-authenticate',
+  'www-authenticate',
+  'set-cookie',
+  'content-encoding',
+  'content-type',
+  'content-range',
+])
+
+/** Trailers that nobody can mistake for framing, routing or authentication (RFC 9110 6.5.1). */
+export function safeTrailers(trailers: RawHeaders): string[] {
+  const safe: string[] = []
+  for (let i = 0; i + 1 < trailers.length; i += 2) {
+    const name = trailers[i] ?? ''
+    const folded = foldName(name)
+    if (!FORBIDDEN_TRAILERS.has(folded) && !folded.startsWith('x-sidegate-')) {
+      safe.push(name, trailers[i + 1] ?? '')
+    }
+  }
+  return safe
 }

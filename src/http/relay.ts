@@ -2,10 +2,11 @@
  * One exchange joined to one upstream request: body and answer stream through with back-pressure,
  * an end on either side ends the other, and nobody waits for ever.
  */
-import { Readable, type Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { SidegateError } from '../errors.ts'
-import { findFraming, latin1Headers } from './answer.ts'
-import type { BodySink, Exchange, RawHeaders, ResponseSink } from './exchange.ts'
+import { findFraming, latin1Headers, safeTrailers } from './answer.ts'
+import type { BodySink, Exchange, ResponseSink } from './exchange.ts'
+import { RequestBodyStream } from './request-body.ts'
 import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
 import type { Watchdog, Watched } from './watchdog.ts'
 import { WebSocketPair } from './websocket.ts'
@@ -259,54 +260,4 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     this.#isOver = true
     this.#request.watchdog.forget(this)
   }
-}
-
-/** The request body as undici wants it. It owns nothing: destroying it leaves the client alone. */
-class RequestBodyStream extends Readable {
-  readonly #wantMore: () => void
-
-  constructor(wantMore: () => void) {
-    super({ highWaterMark: 64 * 1024 })
-    this.#wantMore = wantMore
-    // undici destroys it with the error of the connection, which has been told already.
-    this.on('error', ignore)
-  }
-
-  override _read(): void {
-    this.#wantMore()
-  }
-}
-
-const FORBIDDEN_TRAILERS = new Set([
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'host',
-  'trailer',
-  'upgrade',
-  'te',
-  'keep-alive',
-  'proxy-authenticate',
-  'www-authenticate',
-  'set-cookie',
-  'content-encoding',
-  'content-type',
-  'content-range',
-])
-
-/** Trailers that nobody can mistake for framing, routing or authentication (RFC 9110 6.5.1). */
-function safeTrailers(trailers: RawHeaders): string[] {
-  const safe: string[] = []
-  for (let i = 0; i + 1 < trailers.length; i += 2) {
-    const name = trailers[i] ?? ''
-    const folded = name.toLowerCase()
-    if (!FORBIDDEN_TRAILERS.has(folded) && !folded.startsWith('x-sidegate-')) {
-      safe.push(name, trailers[i + 1] ?? '')
-    }
-  }
-  return safe
-}
-
-function ignore(): void {
-  // See above.
 }
