@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 const isCheck = process.argv.includes('--check')
 
 /** The one module of dist/config that exports the renderer, wherever it is. */
-async function loadConfigurationRenderer() {
+async function renderConfiguration() {
   for (const file of readdirSync('dist/config').filter((name) => name.endsWith('.js'))) {
     const text = readFileSync(`dist/config/${file}`, 'utf8')
     if (!text.includes('renderConfigurationReference')) continue
@@ -36,8 +36,8 @@ ${rows.join('\n')}
 }
 
 const pages = [
-  ['docs/configuration.md', async () => (await loadConfigurationRenderer())()],
   ['docs/errors.md', renderErrors],
+  ['docs/configuration.md', renderConfiguration],
 ]
 
 for (const [path, render] of pages) {

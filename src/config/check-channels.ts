@@ -32,13 +32,19 @@ export function checkAccess(
   const security = listSecurity(parsed.security)
   if (security === 'none') {
     if (parsed.groups.length > 0) {
-      context.report([...path, 'groups'], 'security: none lets everybody in, wanted groups or none, not both')
+      context.report(
+        [...path, 'groups'],
+        'security: none lets everybody in, wanted groups or none, not both',
+      )
     }
     return
   }
   if (security.length === 0 && parsed.groups.length === 0) {
     const given = context.has([...path, 'groups']) ? [...path, 'groups'] : path
-    context.report(given, 'neither security nor groups, wanted one of them; security: none lets everybody in')
+    context.report(
+      given,
+      'neither security nor groups, wanted one of them; security: none lets everybody in',
+    )
     return
   }
   const isList = Array.isArray(parsed.security)
@@ -50,7 +56,10 @@ export function checkAccess(
     }
     const type = names.expectDefinition(at, name)?.type
     if (type === undefined || INBOUND_TYPES.has(type)) continue
-    context.report(at, `a definition of type ${type} cannot call, wanted one of ${[...INBOUND_TYPES].join(', ')}`)
+    context.report(
+      at,
+      `a definition of type ${type} cannot call, wanted one of ${[...INBOUND_TYPES].join(', ')}`,
+    )
   }
   for (const [index, name] of parsed.groups.entries()) {
     const at = [...path, 'groups', index]
@@ -83,7 +92,10 @@ export function checkCustomAlone(
       security.every((name) => name === custom) &&
       parsed.groups.every((group) => groups.members.get(group)?.every((name) => name === custom))
     if (isAlone) continue
-    context.report(path, `the custom definition "${custom}" is beside others, wanted it alone on its channel`)
+    context.report(
+      path,
+      `the custom definition "${custom}" is beside others, wanted it alone on its channel`,
+    )
   }
 }
 
@@ -149,7 +161,11 @@ export function keyOf(pattern: PathPattern, isCaseInsensitive: boolean): string 
   return `${segments.join('/')}${pattern.hasRest ? '/*' : ''}`
 }
 
-function reportOverlap(context: ResolveContext, channel: PlacedChannel, other: PlacedChannel): void {
+function reportOverlap(
+  context: ResolveContext,
+  channel: PlacedChannel,
+  other: PlacedChannel,
+): void {
   const { path, parsed } = channel
   const place = `channel "${other.parsed.name}" (${context.describePlace(other.path)})`
   const theirs = other.parsed.methods
@@ -160,7 +176,10 @@ function reportOverlap(context: ResolveContext, channel: PlacedChannel, other: P
   }
   const both = parsed.methods?.find((method) => theirs?.includes(method))
   if (both === undefined) return
-  context.report([...path, 'methods'], `${both} with the same host and path belongs to ${place} already`)
+  context.report(
+    [...path, 'methods'],
+    `${both} with the same host and path belongs to ${place} already`,
+  )
 }
 
 /** The names of all definitions that channels reach. */
@@ -192,6 +211,9 @@ export function checkIdentityHeaders(
     if (definition === undefined) continue
     const own = [...path, 'identity_header']
     const at = context.has(own) ? own : ['inbound', 'identity_header']
-    context.report(context.has(at) ? at : path, `the identity header is the header of the definition "${definition}" too, wanted another`)
+    context.report(
+      context.has(at) ? at : path,
+      `the identity header is the header of the definition "${definition}" too, wanted another`,
+    )
   }
 }

@@ -57,11 +57,19 @@ function checkIdentity(definition: Definition, seen: Seen, report: Report): void
   // The grammar of names is narrower than that of headers.
   const fault = identity === name ? undefined : findHeaderValueFault(identity)
   if (fault !== undefined) {
-    report(name, setting, `what the upstream is told goes into a header, ${fault}; identity can say something else`)
+    report(
+      name,
+      setting,
+      `what the upstream is told goes into a header, ${fault}; identity can say something else`,
+    )
   }
   const earlier = remember(seen.identities, identity, name)
   if (earlier === undefined) return
-  report(name, setting, `the upstream would be told the same identity as of "${earlier}", wanted one of its own`)
+  report(
+    name,
+    setting,
+    `the upstream would be told the same identity as of "${earlier}", wanted one of its own`,
+  )
 }
 
 function checkUser(
@@ -71,7 +79,11 @@ function checkUser(
 ): void {
   const earlier = remember(seen.usernames, definition.username, definition.name)
   if (earlier === undefined) return
-  report(definition.name, 'username', `the username is that of "${earlier}" too, wanted one of its own`)
+  report(
+    definition.name,
+    'username',
+    `the username is that of "${earlier}" too, wanted one of its own`,
+  )
 }
 
 function checkKeys(
@@ -112,7 +124,11 @@ function checkSigner(
     settings.keyHeader !== undefined ||
     settings.headers.some(([, template]) => template.includes('{key_id}'))
   if (settings.keyId !== undefined && !isIdSent) {
-    report(definition.name, 'key_id', 'callers cannot send the key id, wanted key_header or {key_id} in headers')
+    report(
+      definition.name,
+      'key_id',
+      'callers cannot send the key id, wanted key_header or {key_id} in headers',
+    )
   }
   const { keyHeader } = settings
   if (keyHeader !== undefined) seen.headers.set(foldHeaderName(keyHeader), definition.name)

@@ -41,7 +41,10 @@ export function checkOutgoing(
     context.report([...path, 'match'], 'a url with "*." has no NAME form, wanted match: host')
   }
   if (parsed.https === 'intercept' && world.egress !== undefined && world.egress.ca === undefined) {
-    context.report([...path, 'https'], 'https: intercept needs egress.ca, as `sidegate ca init` makes it')
+    context.report(
+      [...path, 'https'],
+      'https: intercept needs egress.ca, as `sidegate ca init` makes it',
+    )
   }
   if (scheme === 'http' && parsed.tls !== undefined) {
     context.reportKey([...path, 'tls'], 'the url is not https://, so that this has no effect')
@@ -65,19 +68,26 @@ function checkSender(
   const definition = definitions.get(parsed.security)
   if (definition === undefined) return
   if (isHashOnly(definition)) {
-    context.report(at, `the definition "${parsed.security}" has only hashes, wanted one with the secret itself: a hash cannot be sent`)
+    context.report(
+      at,
+      `the definition "${parsed.security}" has only hashes, wanted one with the secret itself: a hash cannot be sent`,
+    )
   }
   const own = new Set(listHeaders(definition))
   for (const name of Object.keys(parsed.headers)) {
     if (!own.has(name.toLowerCase())) continue
-    context.reportKey([...path, 'headers', name], `the definition "${parsed.security}" sets this header`)
+    context.reportKey(
+      [...path, 'headers', name],
+      `the definition "${parsed.security}" sets this header`,
+    )
   }
 }
 
 /** The headers that a definition sets, in lower case. */
 function listHeaders(definition: Definition): readonly string[] {
   if (definition.type === 'api_key') return [definition.header.toLowerCase()]
-  if (definition.type !== 'hmac') return definition.type === 'custom' || definition.type === 'session' ? [] : ['authorization']
+  if (definition.type !== 'hmac')
+    return definition.type === 'custom' || definition.type === 'session' ? [] : ['authorization']
   const { headers, keyHeader } = definition.settings as HmacSettings
   const names = headers.map(([name]) => name.toLowerCase())
   return keyHeader === undefined ? names : [...names, keyHeader.toLowerCase()]
@@ -129,7 +139,10 @@ export function checkClients(
   for (const [index, name] of clients.entries()) {
     const path = isList ? ['egress', 'clients', index] : ['egress', 'clients']
     if (name === 'none') {
-      context.report(path, '"none" in a list, wanted clients: none alone, or definitions and groups')
+      context.report(
+        path,
+        '"none" in a list, wanted clients: none alone, or definitions and groups',
+      )
       continue
     }
     if (names.expectAny(path, name) === undefined) continue
@@ -159,7 +172,10 @@ function checkClient(
   const earlier = users.get(user)
   if (earlier === undefined) users.set(user, name)
   else if (earlier !== name) {
-    context.report(path, `"${name}" and "${earlier}" would have the same username here, wanted one of its own`)
+    context.report(
+      path,
+      `"${name}" and "${earlier}" would have the same username here, wanted one of its own`,
+    )
   }
 }
 
@@ -176,9 +192,15 @@ export function checkProxySecurity(
   const definition = definitions.get(security)
   if (definition === undefined) return
   if (definition.type !== 'basic_auth') {
-    context.report(at, `a definition of type ${definition.type}, wanted basic_auth: proxies ask for that`)
+    context.report(
+      at,
+      `a definition of type ${definition.type}, wanted basic_auth: proxies ask for that`,
+    )
   } else if (isHashOnly(definition)) {
-    context.report(at, `the definition "${security}" has only hashes, wanted one with the password itself`)
+    context.report(
+      at,
+      `the definition "${security}" has only hashes, wanted one with the password itself`,
+    )
   } else {
     checkUsername(context, at, definition.username)
   }
@@ -200,7 +222,10 @@ export function checkOutgoingOverlaps(
       continue
     }
     const place = `"${earlier.parsed.name}" (${context.describePlace(earlier.path)})`
-    context.report([...path, 'url'], `the same host, port and base path as ${place}, wanted match: name on one of them`)
+    context.report(
+      [...path, 'url'],
+      `the same host, port and base path as ${place}, wanted match: name on one of them`,
+    )
   }
 }
 

@@ -5,7 +5,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { Secret } from '../secret.ts'
 import type { FileReader, ReadResult } from './file-reader.ts'
-import { showValue } from './issues.ts'
+import { showText, showValue } from './issues.ts'
 import type { Place, ProblemList } from './problems.ts'
 import { findNode } from './tree.ts'
 import type { MapNode, Path, ScalarNode } from './tree.ts'
@@ -132,7 +132,10 @@ export class ResolveContext {
     const node = this.scalarAt(path)
     const value = typeof node?.value === 'string' ? node.value : ''
     if (node?.isPlain === true && DATE.test(node.written)) {
-      this.report(path, 'programs that read YAML 1.1 take this for a date, wanted a string: quote it')
+      this.report(
+        path,
+        'programs that read YAML 1.1 take this for a date, wanted a string: quote it',
+      )
     }
     return new Secret(value, node?.source ?? 'literal')
   }
@@ -145,14 +148,24 @@ export class ResolveContext {
     return { absolutePath, shown: isAbsolute(value) ? value : join(folder, value) }
   }
 
+  /** The text of a key in the place of its path is not shown; base64 has no dot. */
+  #showFile(path: Path): string {
+    const written = this.scalarAt(path)?.written ?? ''
+    const isKey = /^(?:private_)?key$/.test(String(path.at(-1)))
+    return isKey && !/^.{0,200}\.[a-z]{1,10}$/i.test(written)
+      ? 'the file'
+      : `the file ${showText(written)}`
+  }
+
   /** Reads the file that the value at `path` names; `undefined` when it cannot, which is reported. */
-  readFileAt(path: Path, value: string): { text: string; file: NamedFile; isOpen: boolean } | undefined {
+  readFileAt(
+    path: Path,
+    value: string,
+  ): { text: string; file: NamedFile; isOpen: boolean } | undefined {
     const file = this.fileAt(path, value)
     const result: ReadResult = this.reader.readText(file.absolutePath)
     if ('problem' in result) {
-      const node = this.scalarAt(path)
-      const shown = node?.source === 'literal' ? value : (node?.written ?? value)
-      this.report(path, `cannot read the file "${shown}": ${result.problem}`)
+      this.report(path, `cannot read ${this.#showFile(path)}: ${result.problem}`)
       return undefined
     }
     return { text: result.text, file, isOpen: result.isOpenToOthers }

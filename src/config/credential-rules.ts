@@ -31,5 +31,8 @@ export function checkPlaintext(
 ): void {
   const { scheme, host } = parseUrl(url, { path: true, query: true, wildcard: true })
   if (scheme === 'https' || isAllowed || isLoopbackHost(host)) return
-  context.report(path, 'a credential would travel in cleartext, wanted https:// or allow_plaintext: true')
+  context.report(
+    path,
+    'a credential would travel in cleartext, wanted https:// or allow_plaintext: true',
+  )
 }

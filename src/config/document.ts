@@ -78,6 +78,15 @@ function convertRoot(
     context.problems.addAt({ file, offset }, '', 'a second document ("---"), wanted one in a file')
     return undefined
   }
+  if (document !== undefined && document.directives?.yaml.version !== '1.2') {
+    // Of 1.1 `yes`, `0123` and dates mean something else.
+    context.problems.addAt(
+      { file, offset: 0 },
+      '',
+      'a %YAML line that asks for another version, wanted none, or 1.2',
+    )
+    return undefined
+  }
   const contents = document?.contents ?? null
   const isNothing = contents === null || (isScalar(contents) && contents.value === null)
   if (isNothing || (isMap(contents) && contents.items.length === 0)) {
@@ -192,7 +201,7 @@ class Converter {
       this.#report(place, label, 'a key that is not a word, wanted "key: value"')
       return undefined
     }
-    const word = typeof key.value === 'string' ? key.value : (key.source ?? String(key.value))
+    const word = typeof key.value === 'string' ? key.value : (key.source ?? '')
     if (word === '<<') {
       this.#report(place, label, 'a merge key (<<), which is not supported: write the settings out')
       return undefined

@@ -26,7 +26,10 @@ export function resolveScopes(
   if (bad !== undefined) {
     const isLiteral = context.scalarAt(path)?.source === 'literal'
     const shown = isLiteral ? `the scope ${showText(bad)}` : 'a scope'
-    context.report(path, `${shown} is not printable ASCII without quote and backslash (RFC 6749 3.3)`)
+    context.report(
+      path,
+      `${shown} is not printable ASCII without quote and backslash (RFC 6749 3.3)`,
+    )
   }
   return scopes
 }

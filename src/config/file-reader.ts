@@ -17,8 +17,7 @@ const OTHERS_PASS = 0o001
 
 /** The text of a file, or what is wrong with it. */
 export type ReadResult =
-  | { readonly text: string; readonly isOpenToOthers: boolean }
-  | { readonly problem: string }
+  { readonly text: string; readonly isOpenToOthers: boolean } | { readonly problem: string }
 
 /** The names in a folder of configuration, or what is wrong with it. */
 export type ListResult = { readonly names: readonly string[] } | { readonly problem: string }

@@ -12,16 +12,38 @@ export function isToken(name: string): boolean {
 
 // RFC 9110 7.6.1 and what belongs to the message itself.
 const TRANSPORT = new Set([
-  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization',
-  'proxy-authentication-info', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'content-length',
-  'host', 'expect', 'http2-settings',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-authentication-info',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  'host',
+  'expect',
+  'http2-settings',
 ])
 
 /** What the gate itself writes or reads on the inbound side. */
 const GATE = new Set([
-  'forwarded', 'x-real-ip', 'x-original-url', 'x-rewrite-url', 'x-request-id', 'traceparent',
-  'tracestate', 'via', 'origin', 'sec-fetch-site', 'content-type', 'content-encoding',
-  'range', 'accept-encoding',
+  'forwarded',
+  'x-real-ip',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+  'via',
+  'origin',
+  'sec-fetch-site',
+  'content-type',
+  'content-encoding',
+  'range',
+  'accept-encoding',
 ])
 
 /** One spelling of all that programs take for the same name: lower case, `_` and `.` are `-`. */
@@ -34,7 +56,8 @@ export function findCredentialHeaderFault(name: string): string | undefined {
   const folded = foldHeaderName(name)
   const fault = findHeaderFault(name)
   if (fault !== undefined) return fault
-  if (folded.startsWith('x-authenticated-')) return 'wanted another header: X-Authenticated-* tells who was let in'
+  if (folded.startsWith('x-authenticated-'))
+    return 'wanted another header: X-Authenticated-* tells who was let in'
   if (folded === 'cookie' || folded === 'set-cookie') {
     return 'wanted another header: cookies hold more than the credential'
   }
@@ -61,8 +84,7 @@ export function findIdentityHeaderFault(name: string): string | undefined {
   if (fault !== undefined) return fault
   const folded = foldHeaderName(name)
   if (!/^[A-Za-z0-9-]+$/.test(name)) return 'wanted a header name of letters, digits and "-"'
-  const isTaken =
-    GATE.has(folded) || folded.startsWith('x-forwarded-') || folded.endsWith('cookie')
+  const isTaken = GATE.has(folded) || folded.startsWith('x-forwarded-') || folded.endsWith('cookie')
   if (isTaken || folded === 'authorization') {
     return 'wanted a header of its own: this one has another meaning'
   }

@@ -13,8 +13,17 @@ type Issue = z.core.$ZodIssue
 const MAX_SHOWN = 80
 /** The value of any of these keys is not repeated. */
 const SECRET_KEYS = new Set([
-  'password', 'passwords', 'password_hash', 'key', 'keys', 'key_hash', 'private_key', 'body', 'ca',
-  'cert', 'client_ca',
+  'password',
+  'passwords',
+  'password_hash',
+  'key',
+  'keys',
+  'key_hash',
+  'private_key',
+  'body',
+  'ca',
+  'cert',
+  'client_ca',
 ])
 /** Nor anything within these. */
 const SECRET_MAPS = new Set(['secrets', 'headers', 'cookies', 'extra_fields', 'options'])
@@ -44,7 +53,9 @@ function describeIssue(issue: Issue, base: Path, root: TreeNode, problems: Probl
     }
   }
   const isAboutKey = issue.code === 'invalid_key'
-  const wanted = isAboutKey ? (issue.issues[0]?.message ?? issue.message) : explain(issue, found, path)
+  const wanted = isAboutKey
+    ? (issue.issues[0]?.message ?? issue.message)
+    : explain(issue, found, path)
   if (!found.isWhole) {
     const text = `missing, ${wanted.replace(/^YAML read.*?, /, '')}`
     problems.addAt(found.node.place, found.label, text)
@@ -52,7 +63,9 @@ function describeIssue(issue: Issue, base: Path, root: TreeNode, problems: Probl
     const key = `found ${showText(String(path.at(-1) ?? ''))}`
     problems.addAt(found.keyPlace ?? found.node.place, found.label, `${key}, ${wanted}`)
   } else {
-    const text = wanted.startsWith('wanted') ? `found ${showValue(found.node, path)}, ${wanted}` : wanted
+    const text = wanted.startsWith('wanted')
+      ? `found ${showValue(found.node, path)}, ${wanted}`
+      : wanted
     problems.addAt(found.node.place, found.label, text)
   }
 }
@@ -105,8 +118,8 @@ function explain(issue: Issue, found: Found, path: Path): string {
   if (issue.code === 'invalid_value') {
     return `${message}${suggestWord(issue.values, found, path)}`
   }
-  if (issue.code === 'invalid_union' && 'options' in issue && issue.options !== undefined) {
-    const words = issue.options
+  if (issue.code === 'invalid_union' && 'options' in issue) {
+    const words = issue.options ?? []
     return `wanted one of ${words.map(String).join(', ')}${suggestWord(words, found, path)}`
   }
   return /^(?:wanted|YAML read)/.test(message) ? message : `wanted ${describeExpected(issue)}`

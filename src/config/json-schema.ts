@@ -16,10 +16,10 @@ export function renderForEditors(schema: z.ZodType, title: string): Json {
     unrepresentable: 'any',
     override: ({ jsonSchema, path }) => {
       // `type` of a definition decides which settings it has: editors need to see it.
-      if (path.at(-1) !== 'type') allowReferences(jsonSchema as Json)
+      if (path.at(-1) !== 'type') allowReferences(jsonSchema)
     },
   })
-  return { title, ...rendered } as Json
+  return { title, ...rendered }
 }
 
 function allowReferences(json: Json): void {
@@ -32,6 +32,9 @@ function allowReferences(json: Json): void {
     delete json['enum']
     delete json['const']
     delete json['type']
-    json['anyOf'] = [{ type: 'string', enum: words }, { type: 'string', pattern: REFERENCE }]
+    json['anyOf'] = [
+      { type: 'string', enum: words },
+      { type: 'string', pattern: REFERENCE },
+    ]
   }
 }

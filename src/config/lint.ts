@@ -69,7 +69,8 @@ function isWithin(inner: Rule, outer: Rule, caseInsensitive: boolean): boolean {
   const { methods } = outer.channel
   const theirs = inner.channel.methods
   const shareMethod =
-    methods === undefined || (theirs === undefined ? !isPreflight(methods) : theirs.some((m) => methods.includes(m)))
+    methods === undefined ||
+    (theirs === undefined ? !isPreflight(methods) : theirs.some((m) => methods.includes(m)))
   return shareMethod && contains(outer.pattern, inner.pattern, { caseInsensitive })
 }
 

@@ -35,7 +35,11 @@ export function resolveListeners(
   const resolved = all.map((each, index) => {
     const at = isList ? [...path, index] : path
     const addressPath = typeof each === 'string' ? at : [...at, 'address']
-    const address = resolveListen(context, addressPath, typeof each === 'string' ? each : each.address)
+    const address = resolveListen(
+      context,
+      addressPath,
+      typeof each === 'string' ? each : each.address,
+    )
     const own = typeof each === 'string' ? undefined : each.tls
     const tls =
       own === undefined
@@ -62,12 +66,19 @@ export function resolveListen(context: ResolveContext, path: Path, text: string)
 export function resolveSocketPath(context: ResolveContext, path: Path, text: string): string {
   const absolutePath = resolve(context.placeOf(path).file.directory, text)
   if (Buffer.byteLength(absolutePath) > MAX_SOCKET_PATH_BYTES) {
-    context.report(path, `the path of a socket has at most ${MAX_SOCKET_PATH_BYTES} bytes, wanted a shorter one`)
+    context.report(
+      path,
+      `the path of a socket has at most ${MAX_SOCKET_PATH_BYTES} bytes, wanted a shorter one`,
+    )
   }
   return absolutePath
 }
 
-function resolveTls(context: ResolveContext, path: Path, parsed: ParsedTls): ListenerTls | undefined {
+function resolveTls(
+  context: ResolveContext,
+  path: Path,
+  parsed: ParsedTls,
+): ListenerTls | undefined {
   const pair = resolvePair(context, path, parsed)
   const clientCa =
     parsed.client_ca === undefined
@@ -86,7 +97,9 @@ export function checkListeners(context: ResolveContext, places: readonly PlacedL
   for (const [index, { path, listen }] of places.entries()) {
     const earlier = places.slice(0, index).find((other) => isSameListen(other.listen, listen))
     if (earlier === undefined) continue
-    const place = context.has(earlier.path) ? context.describePlace(earlier.path) : 'the default of admin'
+    const place = context.has(earlier.path)
+      ? context.describePlace(earlier.path)
+      : 'the default of admin'
     context.report(path, `the address is taken by another listener (${place})`)
   }
 }

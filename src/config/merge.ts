@@ -8,10 +8,7 @@ import type { MapEntry, MapNode, TreeNode } from './tree.ts'
 const JOINED = new Set(['security', 'groups', 'channels', 'outgoing'])
 
 /** The tree of all files; `undefined` for none. */
-export function mergeTrees(
-  roots: readonly MapNode[],
-  problems: ProblemList,
-): MapNode | undefined {
+export function mergeTrees(roots: readonly MapNode[], problems: ProblemList): MapNode | undefined {
   const [first, ...others] = roots
   if (first === undefined) return undefined
   return others.reduce((merged, root) => mergeMaps(merged, root, '', problems), first)

@@ -58,7 +58,10 @@ export class NameRegistry {
 
   /** Adds what `security` and `groups` define. */
   addAll(): void {
-    for (const [section, kind] of [['security', 'definition'], ['groups', 'group']] as const) {
+    for (const [section, kind] of [
+      ['security', 'definition'],
+      ['groups', 'group'],
+    ] as const) {
       for (const { name, path } of listNames(this.#context, section)) {
         const type = this.#context.scalarAt([section, path[1], 'type'])?.value
         const known = typeof type === 'string' && TYPES.has(type) ? type : undefined
@@ -81,7 +84,10 @@ export class NameRegistry {
     if (found === undefined) this.#reportUnknown(path, name, 'definition')
     else {
       const hint = path[0] === 'channels' ? ': name groups under "groups"' : ''
-      this.#context.report(path, `${this.#context.show(path)} is a group, wanted a definition${hint}`)
+      this.#context.report(
+        path,
+        `${this.#context.show(path)} is a group, wanted a definition${hint}`,
+      )
     }
     return undefined
   }

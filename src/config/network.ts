@@ -6,8 +6,7 @@ import { isIP, isIPv4, isIPv6, BlockList } from 'node:net'
 import type { Listen } from './model.ts'
 
 export const HOST_WANTED = 'wanted a host name (letters, digits, "-" and "."), or an IP address'
-export const LISTEN_WANTED =
-  'wanted HOST:PORT such as 127.0.0.1:8000 or [::1]:8000, or unix:/path'
+export const LISTEN_WANTED = 'wanted HOST:PORT such as 127.0.0.1:8000 or [::1]:8000, or unix:/path'
 
 /** What is wrong with a value: `wanted …`. */
 export class WantedError extends Error {}

@@ -13,7 +13,6 @@ export interface Resolution {
   readonly problems: readonly string[]
 }
 
-
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 const WANTED = 'wanted ${env:NAME} or ${file:PATH}, or $${ for a literal ${'
 
@@ -76,7 +75,9 @@ function resolveOne(
 
 function resolveVariable(name: string, reader: FileReader): Result {
   if (!VARIABLE.test(name)) {
-    return { problem: 'found ${env:…} with something that is no name of a variable, wanted ${env:NAME}' }
+    return {
+      problem: 'found ${env:…} with something that is no name of a variable, wanted ${env:NAME}',
+    }
   }
   const value = reader.readVariable(name)
   if (value === undefined) return { problem: `the environment variable "${name}" is not set` }

@@ -26,7 +26,9 @@ type ParsedOf<T extends ParsedDefinition['type']> = Extract<ParsedDefinition, { 
 /** Everything but the fingerprint, which is over the rest. */
 type Bare<D> = D extends Definition ? Omit<D, 'fingerprint'> : never
 /** What depends on the type. */
-type Particular<D> = D extends Definition ? Omit<D, 'fingerprint' | 'name' | 'isActive' | 'identity'> : never
+type Particular<D> = D extends Definition
+  ? Omit<D, 'fingerprint' | 'name' | 'isActive' | 'identity'>
+  : never
 
 /** A definition at `path`; `inherited` is the parent proxy of egress. */
 export function resolveDefinition(
@@ -40,10 +42,11 @@ export function resolveDefinition(
   const base = { name, isActive, identity: parsed.identity ?? own }
   if (parsed.identity !== undefined) {
     const fault = findHeaderValueFault(parsed.identity)
-    if (fault !== undefined) context.report([...path, 'identity'], `the identity goes into a header, ${fault}`)
+    if (fault !== undefined)
+      context.report([...path, 'identity'], `the identity goes into a header, ${fault}`)
   }
   const bare = { ...base, ...resolveByType(context, path, parsed, inherited) } as Bare<Definition>
-  return { ...bare, fingerprint: computeFingerprint(context.fingerprintKey, bare) } as Definition
+  return { ...bare, fingerprint: computeFingerprint(context.fingerprintKey, bare) }
 }
 
 function resolveByType(
@@ -88,7 +91,12 @@ function resolveBearerToken(
   parsed: ParsedOf<'bearer_token'>,
   inherited: ProxyConfig | undefined,
 ): Particular<BearerTokenDefinition> {
-  checkPlaintext(context, [...path, 'auth_server_url'], parsed.auth_server_url, parsed.allow_plaintext)
+  checkPlaintext(
+    context,
+    [...path, 'auth_server_url'],
+    parsed.auth_server_url,
+    parsed.allow_plaintext,
+  )
   const scopes = resolveScopes(context, [...path, 'scopes'], parsed.scopes)
   const allowedScopes =
     parsed.allowed_scopes === undefined
@@ -130,7 +138,10 @@ function resolveExtraFields(
 ): readonly (readonly [string, string])[] {
   const { client_id_field: idField, client_secret_field: secretField } = parsed
   if (idField === secretField) {
-    context.report([...path, 'client_secret_field'], 'the same field as client_id_field, wanted another')
+    context.report(
+      [...path, 'client_secret_field'],
+      'the same field as client_id_field, wanted another',
+    )
   }
   const taken = new Set([idField, secretField, 'grant_type', 'scope'])
   if (parsed.client_auth === 'private_key_jwt') {
@@ -161,7 +172,8 @@ function resolveClientSecret(
   if (context.has([...path, unwanted])) {
     context.reportKey([...path, unwanted], `client_auth: ${parsed.client_auth} makes no use of it`)
   }
-  const password = parsed.password === undefined ? undefined : context.secretAt([...path, 'password'])
+  const password =
+    parsed.password === undefined ? undefined : context.secretAt([...path, 'password'])
   if (!isAssertion || parsed.private_key === undefined) return { password, privateKey: undefined }
   const at = [...path, 'private_key']
   const resolved = resolvePrivateKey(context, at, parsed.private_key)
@@ -170,7 +182,10 @@ function resolveClientSecret(
   const kind = type === 'ec' ? (details?.namedCurve ?? 'ec') : (type ?? 'unknown')
   const wantedKind = keyKinds[parsed.algorithm]
   if (kind !== wantedKind) {
-    context.report(at, `a key of type ${kind}, wanted ${wantedKind} for algorithm ${parsed.algorithm}`)
+    context.report(
+      at,
+      `a key of type ${kind}, wanted ${wantedKind} for algorithm ${parsed.algorithm}`,
+    )
   }
   return { password, privateKey: resolved.secret }
 }
@@ -197,11 +212,23 @@ function resolveNtlm(
   const { username, domain, workstation } = parsed
   const hasDomain = /[\\@]/.test(username)
   if (hasDomain && domain !== undefined) {
-    context.reportKey([...path, 'domain'], 'the username has a domain already, wanted one of the two')
+    context.reportKey(
+      [...path, 'domain'],
+      'the username has a domain already, wanted one of the two',
+    )
   } else if (!hasDomain && domain === undefined) {
-    context.reportFound([...path, 'username'], 'wanted DOMAIN\\user, user@domain, or domain beside it')
+    context.reportFound(
+      [...path, 'username'],
+      'wanted DOMAIN\\user, user@domain, or domain beside it',
+    )
   } else if (/^[\\@]|[\\@]$|\\.*\\/.test(username) || hasControl(username)) {
     context.reportFound([...path, 'username'], 'wanted DOMAIN\\user or user@domain')
   }
-  return { type: 'ntlm', username, domain, workstation, password: context.secretAt([...path, 'password']) }
+  return {
+    type: 'ntlm',
+    username,
+    domain,
+    workstation,
+    password: context.secretAt([...path, 'password']),
+  }
 }

@@ -24,11 +24,19 @@ export interface ResolvedEgress {
 export function resolveEgress(context: ResolveContext, parsed: ParsedEgress): ResolvedEgress {
   const path = ['egress']
   const common = parsed.tls === undefined ? undefined : { path: [...path, 'tls'], tls: parsed.tls }
-  const { listeners, places } = resolveListeners(context, [...path, 'listen'], parsed.listen, common)
+  const { listeners, places } = resolveListeners(
+    context,
+    [...path, 'listen'],
+    parsed.listen,
+    common,
+  )
   const clients = typeof parsed.clients === 'string' ? listClients(parsed.clients) : parsed.clients
   const open = places.find(({ listen }) => !isLocalListen(listen))
   if (clients === undefined && open !== undefined) {
-    context.report(open.path, 'others than this machine can connect, wanted egress.clients (a list, or none)')
+    context.report(
+      open.path,
+      'others than this machine can connect, wanted egress.clients (a list, or none)',
+    )
   }
   if (clients !== 'none' && parsed.client_networks.length > 0) {
     context.reportKey([...path, 'client_networks'], 'only has a meaning with clients: none')
@@ -40,8 +48,12 @@ export function resolveEgress(context: ResolveContext, parsed: ParsedEgress): Re
     clients,
     clientNetworks: parsed.client_networks.map(parseCidr),
     names: parsed.names.map(parseHost),
-    proxy: parsed.proxy === undefined ? undefined : resolveOwnProxy(context, [...path, 'proxy'], parsed.proxy),
-    ca: parsed.ca === undefined ? undefined : resolvePair(context, [...path, 'ca'], parsed.ca, true),
+    proxy:
+      parsed.proxy === undefined
+        ? undefined
+        : resolveOwnProxy(context, [...path, 'proxy'], parsed.proxy),
+    ca:
+      parsed.ca === undefined ? undefined : resolvePair(context, [...path, 'ca'], parsed.ca, true),
     timeouts: mapTimeouts(parsed.timeouts),
     limits: {
       connections: parsed.limits.connections,

@@ -132,7 +132,9 @@ function findEntries<E extends ParsedLife>(
   listKey: 'passwords' | 'keys',
 ): readonly EntryPlace<E>[] {
   if (several === undefined) {
-    return [{ path, entry: own, life: { label: '', notBeforeMs: undefined, notAfterMs: undefined } }]
+    return [
+      { path, entry: own, life: { label: '', notBeforeMs: undefined, notAfterMs: undefined } },
+    ]
   }
   const single = ['password', 'password_hash', 'key', 'key_hash'].find(
     (key) => (own as Record<string, unknown>)[key] !== undefined,
@@ -145,7 +147,10 @@ function findEntries<E extends ParsedLife>(
     const at = [...path, listKey, index]
     const label = entry.label ?? (several.length === 1 ? '' : String(index + 1))
     if (labels.has(label)) {
-      context.report(entry.label === undefined ? at : [...at, 'label'], `the label "${label}" stands twice, wanted one of its own for each entry`)
+      context.report(
+        entry.label === undefined ? at : [...at, 'label'],
+        `the label "${label}" stands twice, wanted one of its own for each entry`,
+      )
     }
     labels.add(label)
     const { not_before: notBeforeMs, not_after: notAfterMs } = entry
@@ -168,7 +173,8 @@ function chooseOne<K extends string, H extends string>(
   const hasHash = entry[hash] !== undefined
   if (hasPlain !== hasHash) return hasHash
   const places = path.length === 2 ? `, ${hash} or ${plain}s` : ` or ${hash}`
-  if (hasPlain) context.reportKey([...path, hash], `found both ${plain} and ${hash}, wanted one of them`)
+  if (hasPlain)
+    context.reportKey([...path, hash], `found both ${plain} and ${hash}, wanted one of them`)
   else context.report(path, `missing its secret, wanted ${plain}${places}`)
   return undefined
 }

@@ -78,7 +78,10 @@ function checkMember(
 
 function checkType(context: ResolveContext, path: Path, type: DefinitionType): void {
   if (INBOUND_TYPES.has(type)) return
-  context.report(path, `a definition of type ${type} cannot call, wanted one of ${[...INBOUND_TYPES].join(', ')}`)
+  context.report(
+    path,
+    `a definition of type ${type} cannot call, wanted one of ${[...INBOUND_TYPES].join(', ')}`,
+  )
 }
 
 /** Adds the callers of a file; `false` when something in it could not be read. */
@@ -108,7 +111,8 @@ function addFile(
   }
   const readCallers = isKeys ? readKeys : readUsers
   const faults = readCallers(read.text, context.fingerprintKey.toString('hex'), take)
-  for (const fault of faults.slice(0, MAX_FAULTS)) context.reportLine(shown, fault.line, fault.problem)
+  for (const fault of faults.slice(0, MAX_FAULTS))
+    context.reportLine(shown, fault.line, fault.problem)
   if (faults.length > MAX_FAULTS) {
     context.reportLine(shown, 0, `${faults.length - MAX_FAULTS} more lines are faulty`)
   }

@@ -166,5 +166,8 @@ function resolveUpstream(
 }
 
 function reportUselessTls(context: ResolveContext, path: Path): void {
-  context.reportKey([...path, 'upstream_tls'], 'the upstream is not https://, so that this has no effect')
+  context.reportKey(
+    [...path, 'upstream_tls'],
+    'the upstream is not https://, so that this has no effect',
+  )
 }

@@ -6,7 +6,13 @@ import { checkPlaintext } from './credential-rules.ts'
 import { findHeaderValueFault } from './header-rules.ts'
 import { resolveHmacKeys } from './resolve-entries.ts'
 import type { ParsedDefinition } from './schema.ts'
-import type { CustomSettings, HmacPart, HmacSettings, SessionCall, SessionSettings } from './schemes.ts'
+import type {
+  CustomSettings,
+  HmacPart,
+  HmacSettings,
+  SessionCall,
+  SessionSettings,
+} from './schemes.ts'
 import { findTemplateFault, readTemplateNames } from './templates.ts'
 import type { Path } from './tree.ts'
 
@@ -27,7 +33,10 @@ export function resolveHmac(
   const signed = new Set(parts.map((part) => part.kind))
   const count = (word: string): number => names.filter((name) => name === word).length
   if (count('signature') !== 1) {
-    context.report([...path, 'headers'], `found {signature} ${count('signature')} times, wanted it once`)
+    context.report(
+      [...path, 'headers'],
+      `found {signature} ${count('signature')} times, wanted it once`,
+    )
   }
   for (const word of ['timestamp', 'nonce'] as const) {
     const isSent = count(word) > 0
@@ -66,7 +75,8 @@ function checkKeyId(
     context.report(path, 'missing "key_id", which headers or key_header send')
   }
   const fault = keyId === undefined ? undefined : findHeaderValueFault(keyId)
-  if (fault !== undefined) context.report([...path, 'key_id'], `the key id goes into a header, ${fault}`)
+  if (fault !== undefined)
+    context.report([...path, 'key_id'], `the key id goes into a header, ${fault}`)
 }
 
 function parsePart(text: string): HmacPart {

@@ -39,9 +39,7 @@ export function resolveClientTls(
     return undefined
   }
   const pair =
-    cert === undefined || key === undefined
-      ? undefined
-      : resolvePair(context, path, { cert, key })
+    cert === undefined || key === undefined ? undefined : resolvePair(context, path, { cert, key })
   return {
     ca: ca === undefined ? undefined : resolveCertificates(context, [...path, 'ca'], ca)?.pem,
     cert: pair?.cert,
@@ -62,7 +60,10 @@ export function resolvePair(
   const leaf = certificates?.certificates[0]
   if (certificates === undefined || leaf === undefined || privateKey === undefined) return undefined
   if (!leaf.checkPrivateKey(privateKey.key)) {
-    context.report([...path, 'key'], 'this private key does not belong to the certificate beside it')
+    context.report(
+      [...path, 'key'],
+      'this private key does not belong to the certificate beside it',
+    )
     return undefined
   }
   if (isAuthority && !leaf.ca) {

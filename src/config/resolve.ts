@@ -52,7 +52,8 @@ export function resolveConfiguration(
   names.addAll()
   checkUniqueNames(context, 'channels')
   checkUniqueNames(context, 'outgoing')
-  const egress = validated.egress === undefined ? undefined : resolveEgress(context, validated.egress)
+  const egress =
+    validated.egress === undefined ? undefined : resolveEgress(context, validated.egress)
   const definitions = resolveDefinitions(context, validated, egress?.config.proxy)
   const groups = resolveGroups(context, names, validated.groups, validated.security, definitions)
   const places = new DefinitionPlaces(context, names)
@@ -132,7 +133,10 @@ function resolveAllOutgoing(
     parsed === undefined ? [] : [{ path: ['outgoing', index] as Path, parsed }],
   )
   if (validated.outgoing.length > 0 && !context.has(['egress'])) {
-    context.reportKey(['outgoing'], 'outgoing connections without egress, wanted egress with its listen')
+    context.reportKey(
+      ['outgoing'],
+      'outgoing connections without egress, wanted egress with its listen',
+    )
   }
   if (validated.egress !== undefined) {
     checkClients(context, validated.egress, world)
@@ -174,7 +178,8 @@ function checkAllListeners(
   const all = [...inbound, ...egress]
   const listen = ['admin', 'listen']
   // A default has no place of its own: whoever clashes with it is told.
-  if (admin !== undefined && !context.has(listen)) all.unshift({ path: listen, listen: admin.listen })
+  if (admin !== undefined && !context.has(listen))
+    all.unshift({ path: listen, listen: admin.listen })
   if (admin !== undefined && context.has(listen)) all.push({ path: listen, listen: admin.listen })
   if (admin?.probes !== undefined) all.push({ path: ['admin', 'probes'], listen: admin.probes })
   checkListeners(context, all)

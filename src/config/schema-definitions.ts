@@ -24,15 +24,13 @@ import {
 export const base = {
   name: name('Name, unique among definitions and groups'),
   is_active: flag('`false`: the credentials are refused').prefault(true),
-  groups: list(name('A group'), 'a list of groups')
-    .prefault([])
-    .meta({ description: 'Groups that the definition belongs to, besides those that list it as a member' }),
-  identity: text()
-    .optional()
-    .meta({
-      description:
-        'What the upstream is told; otherwise the username of `basic_auth`, the name of other types',
-    }),
+  groups: list(name('A group'), 'a list of groups').prefault([]).meta({
+    description: 'Groups that the definition belongs to, besides those that list it as a member',
+  }),
+  identity: text().optional().meta({
+    description:
+      'What the upstream is told; otherwise the username of `basic_auth`, the name of other types',
+  }),
 }
 
 /** A label and the life of one of several secrets. */
@@ -72,7 +70,11 @@ export const basicAuth = map(
     password_hash: passwordHash.optional(),
     passwords: list(
       map(
-        { ...life, password: secret('Password').optional(), password_hash: passwordHash.optional() },
+        {
+          ...life,
+          password: secret('Password').optional(),
+          password_hash: passwordHash.optional(),
+        },
         'One of several passwords',
       ),
       'a list of passwords',
@@ -121,7 +123,16 @@ function words(description: string) {
 }
 
 export const SIGNATURE_ALGORITHMS = [
-  'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
 ] as const
 
 export const bearerToken = map(
@@ -134,7 +145,9 @@ export const bearerToken = map(
       parseUrl(value, { path: true, query: true }),
     ).meta({ description: 'URL of the token server; https unless loopback or `allow_plaintext`' }),
     scopes: words('Scopes that are asked for').prefault([]),
-    allowed_scopes: words('Bounds `X-Sidegate-Scopes`; without it any scope may be asked for').optional(),
+    allowed_scopes: words(
+      'Bounds `X-Sidegate-Scopes`; without it any scope may be asked for',
+    ).optional(),
     client_id_field: text().prefault('client_id').meta({ description: 'Field of the client id' }),
     client_secret_field: text()
       .prefault('client_secret')
@@ -151,9 +164,10 @@ export const bearerToken = map(
       ['post', 'basic', 'private_key_jwt'],
       'How the client shows who it is: in the body, by Basic, or by a signed assertion',
     ).prefault('post'),
-    private_key: text()
-      .optional()
-      .meta({ description: 'Key of `private_key_jwt`: path of a PEM file, or its text', secret: true }),
+    private_key: text().optional().meta({
+      description: 'Key of `private_key_jwt`: path of a PEM file, or its text',
+      secret: true,
+    }),
     private_key_id: text().optional().meta({ description: '`kid` of the assertion' }),
     algorithm: choice(SIGNATURE_ALGORITHMS, 'Algorithm of the assertion').prefault('RS256'),
     refresh_wait: duration('How long a call waits for a fresh token while the old is valid', {

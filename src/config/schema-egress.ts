@@ -53,7 +53,8 @@ export const egress = map(
       'Hosts that no outgoing connection names: refused, only public addresses, or any',
     ).prefault('deny'),
     clients: clients.meta({
-      description: 'Definitions and groups that may use this port, or `none`; needed beyond loopback',
+      description:
+        'Definitions and groups that may use this port, or `none`; needed beyond loopback',
     }),
     names: list(checkedText(HOST_WANTED, parseHost), 'a list of host names')
       .prefault([])
@@ -66,7 +67,8 @@ export const egress = map(
       .meta({ description: 'With `clients: none`: networks that may connect besides loopback' }),
     limits: map(connectionLimits, 'Limits').prefault({}),
     tls: serverTls.optional().meta({
-      description: 'Of every TCP listener that has none of its own: for clients that send credentials',
+      description:
+        'Of every TCP listener that has none of its own: for clients that send credentials',
     }),
     proxy: proxy.optional(),
     unmatched_ports: list(integer('A port', 1, 65_535), 'a list of ports')
@@ -129,9 +131,9 @@ export const outgoing = map(
       })
       .optional()
       .meta({ description: 'Those of `egress.clients` that may use it; all unless told' }),
-    allow_plaintext: flag('Allow a credential on `http://` to a host that is not loopback').prefault(
-      false,
-    ),
+    allow_plaintext: flag(
+      'Allow a credential on `http://` to a host that is not loopback',
+    ).prefault(false),
     ...oddities,
     tls: clientTls.optional(),
     proxy: proxyOrNone.optional(),

@@ -46,7 +46,10 @@ export const listen = z
             [
               address,
               map(
-                { address: address.meta({ description: 'HOST:PORT' }), tls: listenerTls.optional() },
+                {
+                  address: address.meta({ description: 'HOST:PORT' }),
+                  tls: listenerTls.optional(),
+                },
                 'An address with its TLS',
               ),
             ],
@@ -67,8 +70,10 @@ export const listen = z
     examples: ['0.0.0.0:8000', 'unix:/run/sidegate.sock'],
   })
 
-const upstream = checkedText('wanted a URL such as http://127.0.0.1:8080, or unix:/path', (value) =>
-  value.startsWith('unix:') ? parseSocketPath(value) : parseUrl(value, { path: false }),
+const upstream = checkedText(
+  'wanted a URL such as http://127.0.0.1:8080, or unix:/path',
+  (value) =>
+    value.startsWith('unix:') ? parseSocketPath(value) : parseUrl(value, { path: false }),
 ).meta({
   description: 'Where requests go: http://, https:// or unix:/path',
   examples: ['http://127.0.0.1:8080'],
@@ -94,17 +99,21 @@ const allowHeaderNames = list(
   'a list of header names',
 ).meta({ description: 'Header names outside of A-Za-z0-9- that may pass' })
 
-const upstreamHost = checkedText('wanted keep, upstream, or a host such as app.internal:8080', (value) => {
-  if (/:\d+$/.test(value)) parseHostAndPort(value)
-  else parseHost(value)
-}).meta({ description: 'Host header for the upstream: `keep`, `upstream`, or a value' })
+const upstreamHost = checkedText(
+  'wanted keep, upstream, or a host such as app.internal:8080',
+  (value) => {
+    if (/:\d+$/.test(value)) parseHostAndPort(value)
+    else parseHost(value)
+  },
+).meta({ description: 'Host header for the upstream: `keep`, `upstream`, or a value' })
 
 const inboundDurations = {
   header: (): ReturnType<typeof duration> => duration('Until the header block is there'),
   body_idle: (): ReturnType<typeof duration> => duration('Pause within a body'),
   keep_alive: (): ReturnType<typeof duration> => duration('Idle connection of a client'),
   connect: (): ReturnType<typeof duration> => duration('Until the upstream is connected'),
-  first_byte: (): ReturnType<typeof duration> => duration('Until the answer of the upstream begins'),
+  first_byte: (): ReturnType<typeof duration> =>
+    duration('Until the answer of the upstream begins'),
   websocket_idle: (): ReturnType<typeof duration> => duration('WebSocket without a byte'),
 }
 
@@ -155,9 +164,9 @@ export const inbound = map(
     )
       .prefault([])
       .meta({ description: 'Networks, or `unix`, whose X-Forwarded-* and the like are believed' }),
-    case_insensitive_paths: flag('Match paths without regard to case, for Windows upstreams').prefault(
-      false,
-    ),
+    case_insensitive_paths: flag(
+      'Match paths without regard to case, for Windows upstreams',
+    ).prefault(false),
     upstream_host: upstreamHost.prefault('keep'),
     upstream_tls: clientTls.optional(),
     upstream_keep_alive: duration('Idle connection to the upstream', {
@@ -199,9 +208,15 @@ export const channel = map(
     methods: methods('Methods; every method unless told'),
     upstream: upstream.optional(),
     security: z
-      .union([name('A definition'), z.array(name('A definition')).min(1, 'wanted at least one definition, or none')], {
-        error: 'wanted a definition, a list of them, or none',
-      })
+      .union(
+        [
+          name('A definition'),
+          z.array(name('A definition')).min(1, 'wanted at least one definition, or none'),
+        ],
+        {
+          error: 'wanted a definition, a list of them, or none',
+        },
+      )
       .optional()
       .meta({ description: 'A definition, a list of them (any of these), or `none`' }),
     groups: list(name('A group'), 'a list of groups')

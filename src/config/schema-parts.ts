@@ -34,7 +34,9 @@ export const clientTls = map(
     ca: text()
       .optional()
       .meta({ description: `Trusted instead of the public authorities: ${PEM}` }),
-    cert: text().optional().meta({ description: `Client certificate: ${PEM}` }),
+    cert: text()
+      .optional()
+      .meta({ description: `Client certificate: ${PEM}` }),
     key: text()
       .optional()
       .meta({ description: `Private key of the client certificate: ${PEM}`, secret: true }),
@@ -68,7 +70,8 @@ export const proxyOrNone = z
 export function methods(description: string) {
   const known = /^(?:get|head|post|put|patch|delete|options|connect|trace)$/i
   const method = checkedText('wanted a method such as GET', (value) => {
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}$/.test(value)) throw new Error('wanted a method such as GET')
+    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}$/.test(value))
+      throw new Error('wanted a method such as GET')
     if (known.test(value) && value !== value.toUpperCase()) {
       throw new Error(`wanted "${value.toUpperCase()}": methods are told apart by case`)
     }
@@ -87,9 +90,9 @@ export const oddities = {
   encoded_slashes: flag('Let `%2F` and `%5C` through').prefault(false),
   empty_segments: flag('Let `//` through').prefault(false),
   path_parameters: flag('Let `;` through').prefault(false),
-  double_encoding: flag('Let a percent sign that is encoded before two hex digits through').prefault(
-    false,
-  ),
+  double_encoding: flag(
+    'Let a percent sign that is encoded before two hex digits through',
+  ).prefault(false),
 }
 
 /** The name of a header that may be set on a request. */

@@ -48,7 +48,8 @@ export function anyText(): z.ZodString {
 
 function quoteHint(input: unknown): string | undefined {
   if (typeof input === 'number') return 'YAML read this as a number, wanted a string: quote it'
-  if (typeof input === 'boolean') return 'YAML read this as true or false, wanted a string: quote it'
+  if (typeof input === 'boolean')
+    return 'YAML read this as true or false, wanted a string: quote it'
   return undefined
 }
 
@@ -63,9 +64,9 @@ export function name(what: string): z.ZodString {
 }
 
 /** A string that a function checks: it throws an error whose message begins with `wanted`. */
-export function checkedText<T>(
+export function checkedText(
   wanted: string,
-  parse: (value: string) => T,
+  parse: (value: string) => unknown,
   pattern?: RegExp,
 ): z.ZodString {
   return text(wanted, pattern).superRefine((value, context) => {

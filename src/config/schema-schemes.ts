@@ -46,9 +46,7 @@ export const hmac = map(
       .meta({ description: 'Several keys at once, for rotation' }),
     key_encoding: choice(['utf8', 'hex', 'base64'], 'How the key is written').prefault('utf8'),
     key_id: text().optional().meta({ description: 'Tells the other side which key it is' }),
-    key_header: credentialHeader
-      .optional()
-      .meta({ description: 'Header that carries the key id' }),
+    key_header: credentialHeader.optional().meta({ description: 'Header that carries the key id' }),
     algorithm: choice(['sha256', 'sha512', 'sha1'], 'Hash function').prefault('sha256'),
     string_to_sign: list(text(PART_WANTED, PART), 'a list of parts')
       .min(1, 'wanted at least one part')
@@ -87,7 +85,10 @@ const status = list(integer('A status', 100, 599), 'a list of statuses')
 const extract = z
   .record(
     text('wanted a name of A-Za-z0-9_', /^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
-    text('wanted cookie:NAME, header:NAME or a JSON Pointer', /^(?:cookie:[^\s;=]+|header:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|\/[^]*)$/),
+    text(
+      'wanted cookie:NAME, header:NAME or a JSON Pointer',
+      /^(?:cookie:[^\s;=]+|header:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|\/[^]*)$/,
+    ),
     { error: 'wanted a map of names to cookie:NAME, header:NAME or a JSON Pointer' },
   )
   .meta({ description: 'What is taken from the answer: cookie:NAME, header:NAME, a JSON Pointer' })
@@ -121,9 +122,13 @@ export const session = map(
       {
         headers: headers('Headers of the session').prefault({}),
         cookies: z
-          .record(text('wanted the name of a cookie', /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/), verbatim(), {
-            error: 'wanted a map of cookies',
-          })
+          .record(
+            text('wanted the name of a cookie', /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/),
+            verbatim(),
+            {
+              error: 'wanted a map of cookies',
+            },
+          )
           .prefault({})
           .meta({ description: 'Cookies of the session' }),
       },
@@ -171,10 +176,7 @@ export const custom = map(
     memory: size('Memory of the worker', 16 * MIB, 4096 * MIB).prefault('64MiB'),
     body: flag('Whether the module sees the body').prefault(false),
     body_limit: bodyLimit,
-    headers: list(
-      headerName,
-      'a list of header names',
-    )
+    headers: list(headerName, 'a list of header names')
       .prefault([])
       .meta({ description: 'Headers that the module may set' }),
   },

@@ -42,10 +42,9 @@ export const admin = z
 export const log = map(
   {
     level: choice(['trace', 'debug', 'info', 'warn', 'error'], 'Least level').prefault('info'),
-    format: choice(
-      ['auto', 'json', 'text'],
-      '`auto`: text on a terminal, JSON otherwise',
-    ).prefault('auto'),
+    format: choice(['auto', 'json', 'text'], '`auto`: text on a terminal, JSON otherwise').prefault(
+      'auto',
+    ),
     access: z
       .union([z.boolean(), z.literal('refused')], { error: 'wanted true, false or refused' })
       .prefault(true)
@@ -72,7 +71,13 @@ export const shutdown = map(
 export const items = { security: definition, groups: group, channels: channel, outgoing } as const
 
 /** Sections that stand once. */
-export const sections = { inbound: inbound.optional(), egress: egress.optional(), admin, log, shutdown } as const
+export const sections = {
+  inbound: inbound.optional(),
+  egress: egress.optional(),
+  admin,
+  log,
+  shutdown,
+} as const
 
 /** The whole configuration. */
 export const configuration = map(
@@ -83,7 +88,9 @@ export const configuration = map(
     security: list(definition, 'a list of definitions').prefault([]).meta({
       description: 'Security definitions: named credentials',
     }),
-    groups: list(group, 'a list of groups').prefault([]).meta({ description: 'Groups of definitions' }),
+    groups: list(group, 'a list of groups')
+      .prefault([])
+      .meta({ description: 'Groups of definitions' }),
     channels: list(channel, 'a list of channels').prefault([]).meta({
       description: 'Inbound rules',
     }),

@@ -70,7 +70,10 @@ export interface SessionSettings {
     readonly cookies: readonly (readonly [string, string])[]
   }
   readonly ttlMs: number
-  readonly expiredWhen: { readonly status: readonly number[]; readonly location: string | undefined }
+  readonly expiredWhen: {
+    readonly status: readonly number[]
+    readonly location: string | undefined
+  }
   readonly logout: { readonly method: string; readonly url: string } | undefined
   readonly timeoutMs: number
   readonly allowPlaintext: boolean

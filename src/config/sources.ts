@@ -84,7 +84,9 @@ function findLiteral(node: TreeNode, key: string): TreeNode | undefined {
   const children =
     node.kind === 'list'
       ? node.items.map((item) => [key, item.node] as const)
-      : [...node.entries].map(([name, entry]) => [key === 'secrets' ? 'key' : name, entry.node] as const)
+      : [...node.entries].map(
+          ([name, entry]) => [key === 'secrets' ? 'key' : name, entry.node] as const,
+        )
   for (const [name, child] of children) {
     // `tls.key` is the path of a file.
     const found = name === 'tls' ? undefined : findLiteral(child, name)

@@ -11,7 +11,8 @@ const messages: Partial<Record<YAMLError['code'], string>> = {
   BAD_SCALAR_START: 'a value that starts with a character reserved by YAML: quote it',
   BLOCK_AS_IMPLICIT_KEY: 'a second "key: value" on one line: quote the value if it is text',
   KEY_OVER_1024_CHARS: 'a key of more than 1024 characters, wanted "key: value"',
-  MULTILINE_IMPLICIT_KEY: 'a line without "key: value", or a value that goes on without indentation',
+  MULTILINE_IMPLICIT_KEY:
+    'a line without "key: value", or a value that goes on without indentation',
   MULTIPLE_ANCHORS: 'two anchors (&) on one value: quote it if it is text',
   MULTIPLE_TAGS: 'two tags (!) on one value: quote it if it is text',
   RESOURCE_EXHAUSTION: 'nested too deeply',
@@ -25,13 +26,14 @@ export function describeYamlFault(fault: YAMLError, text: string): string {
   if (text[offset] === '{' && text[offset - 1] === '$') {
     return 'a reference that is not quoted between { } or [ ], wanted quotes around it: "${…}"'
   }
-  if (fault.code === 'MISSING_CHAR') return describeMissing(fault.message)
+  const isOpen = fault.message.includes(' end with a ')
+  if (fault.code === 'MISSING_CHAR' || isOpen) return describeMissing(fault.message)
   return messages[fault.code] ?? 'text that YAML cannot make sense of here: quote the value'
 }
 
 function describeMissing(message: string): string {
   if (message.includes('quote')) return 'a closing quote is missing'
-  if (message.includes('Flow map')) return 'a closing } is missing'
-  if (message.includes('Flow seq')) return 'a closing ] is missing'
+  if (message.endsWith('}')) return 'a closing } is missing'
+  if (message.endsWith(']')) return 'a closing ] is missing'
   return 'a line without "key: value", or something is missing before this'
 }

@@ -113,7 +113,8 @@ export class Reloader {
 
   #succeed(): void {
     const atMs = this.#services.nowMs()
-    this.#services.metrics.reload('success', atMs)
+    if (this.#state === undefined) this.#services.metrics.loaded(atMs)
+    else this.#services.metrics.reload('success', atMs)
     this.#state = { result: 'success', atMs, errors: [], restartRequired: this.#restartRequired }
   }
 

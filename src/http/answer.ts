@@ -40,6 +40,14 @@ export function findFraming(
   return { hasBody, contentLength, isEventStream }
 }
 
+/** Whether a 101 switches to WebSocket and to nothing else (RFC 6455 4.1). */
+export function isToWebSocket(headers: RawHeaders): boolean {
+  const upgrades = headers.filter(
+    (_, i) => headers[i - 1]?.toLowerCase() === 'upgrade' && i % 2 === 1,
+  )
+  return upgrades.length === 1 && upgrades[0]?.toLowerCase() === 'websocket'
+}
+
 /** Header pairs as undici hands them over, one char a byte. */
 export function latin1Headers(raw: readonly Buffer[]): string[] {
   return raw.map((bytes) => bytes.toString('latin1'))

@@ -9,10 +9,14 @@ import type { Exchange } from './exchange.ts'
 /** How long an answer may still take once the client has closed its half of the connection. */
 const HALF_CLOSE_GRACE_MS = 500
 
+/** Pipelined requests that may wait before the socket is no longer read. */
+const MAX_WAITING = 64
+
 /** An exchange as the connection that it came by steers it. */
 export interface QueuedExchange extends Exchange {
-  /** The parser found the body malformed or cut short. */
-  bodyFailed(): void
+  readonly isChunked: boolean
+  /** The parser found the body malformed or cut short, or its coding unknown. */
+  bodyFailed(isCodingUnknown: boolean): void
   /** The socket takes more, where node:http no longer says so. */
   drained(): void
   /** The connection has closed. */
@@ -26,6 +30,7 @@ export class Connection {
   #active: QueuedExchange | undefined
   #waiting: QueuedExchange[] = []
   #isCondemned = false
+  #isHoldingBack = false
   #isClosedOnRelease = false
   /** What broke the parser while an earlier request was still being answered. */
   #pendingFault: Code | undefined
@@ -52,6 +57,11 @@ export class Connection {
     })
   }
 
+  /** The last answer has been decided on: what still comes is only read away. */
+  get isCondemned(): boolean {
+    return this.#isCondemned
+  }
+
   get isIdle(): boolean {
     return this.#active === undefined
   }
@@ -60,12 +70,40 @@ export class Connection {
   accept(exchange: QueuedExchange): void {
     if (this.#isCondemned) return
     if (this.#active === undefined) {
-      this.#active = exchange
-      this.#run(exchange)
+      this.#begin(exchange)
       return
     }
     this.#waiting.push(exchange)
-    this.socket.pause()
+    this.#holdBack()
+  }
+
+  /**
+   * Stops reading while requests wait. node:http starts reading again whenever a message ends or is
+   * taken, and does so in this turn of the loop: so it is told when the turn is over, and by the event
+   * that it acts on, since the stream may believe that it stands still already.
+   */
+  #holdBack(): void {
+    // A few may wait while reading goes on: only a reader notices that the client has left.
+    if (this.#isHoldingBack || this.#waiting.length <= MAX_WAITING) return
+    this.#isHoldingBack = true
+    setImmediate(() => {
+      this.#isHoldingBack = false
+      if (this.#waiting.length <= MAX_WAITING) return
+      this.socket.pause()
+      this.socket.emit('pause')
+    })
+  }
+
+  #begin(exchange: QueuedExchange): void {
+    this.#active = exchange
+    // node:http raises a request before it looks at the coding of its body: what it finds then
+    // (`chunked` with a tab behind it, for one) it tells within this turn of the loop.
+    if (!exchange.isChunked) this.#run(exchange)
+    else {
+      process.nextTick(() => {
+        if (!this.socket.destroyed) this.#run(exchange)
+      })
+    }
   }
 
   /** The answer to `exchange` has been written; the next in line has its turn. */
@@ -76,8 +114,9 @@ export class Connection {
     if (this.#isCondemned) return
     const next = this.#waiting.shift()
     if (next !== undefined) {
-      this.#active = next
-      this.#run(next)
+      this.#begin(next)
+      if (this.#waiting.length > MAX_WAITING) this.#holdBack()
+      else this.socket.resume()
     } else if (this.#pendingFault !== undefined) {
       this.#fail(this.#pendingFault)
     } else {
@@ -106,14 +145,14 @@ export class Connection {
   }
 
   /** The parser gave up: on the body of the active request, or on one that follows it. */
-  parserFailed(fault: Code): void {
+  parserFailed(fault: Code, isCodingUnknown: boolean): void {
     const active = this.#active
     if (active === undefined) {
       if (!this.#isCondemned) this.#fail(fault)
     } else if (active.isBodyComplete) {
       this.#pendingFault ??= fault
     } else {
-      active.bodyFailed()
+      active.bodyFailed(isCodingUnknown)
     }
   }
 

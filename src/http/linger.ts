@@ -1,7 +1,29 @@
 /**
- * How much of an unread request body is read away after an early answer (design, section 3.6).
- * Closing at once would make the kernel reset the connection, and the client lose the answer.
+ * What a client still sends after the last answer of its connection is read away, within limits
+ * (design, section 3.6): closing at once would make the kernel reset the connection, and the client
+ * lose the answer.
  */
+import type { Socket } from 'node:net'
 
 export const LINGER_BYTES = 64 * 1024
 export const LINGER_MS = 1000
+
+/** Ends our half at once and closes when the client has, or has sent or waited too much. */
+export function endAndLinger(socket: Socket): void {
+  let left = LINGER_BYTES
+  socket.end()
+  const timer = setTimeout(() => {
+    socket.destroy()
+  }, LINGER_MS)
+  socket.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) socket.destroy()
+  })
+  socket.on('end', () => {
+    socket.destroySoon()
+  })
+  socket.on('close', () => {
+    clearTimeout(timer)
+  })
+  socket.resume()
+}

@@ -16,11 +16,14 @@ import type {
   ResponseHead,
   ResponseSink,
 } from './exchange.ts'
-import { LINGER_BYTES, LINGER_MS } from './linger.ts'
+import { endAndLinger, LINGER_BYTES, LINGER_MS } from './linger.ts'
 import { bytesTaken } from './progress.ts'
 import type { Judgement } from './strict.ts'
 
 const NOTHING = Buffer.alloc(0)
+
+/** How long a whole answer may wait for the client to read it. */
+const UNREAD_ANSWER_MS = 30_000
 
 export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
   readonly method: string
@@ -29,7 +32,7 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
   readonly names: readonly string[]
   readonly host: string
   readonly peer: Peer
-  readonly fault: Code | undefined
+  readonly isChunked: boolean
   readonly isWebSocket = false
   readonly expectsContinue: boolean
   readonly hasUnknownExpectation: boolean
@@ -46,13 +49,14 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
   readonly #response: ServerResponse
   readonly #connection: Connection
   readonly #isLastWanted: () => boolean
+  readonly #headFault: Code | undefined
+  readonly #isHttp11: boolean
   #sink: BodySink | undefined
   #hasBodyFailed = false
+  #isCodingUnknown = false
   #hasContinued = false
   #hasStarted = false
   #isDone = false
-  /** A whole answer has been handed over, only the rest of the request is still read. */
-  #isAnswered = false
 
   constructor(
     connection: Connection,
@@ -71,11 +75,18 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
     this.names = head.names
     this.host = head.host
     this.peer = connection
-    this.fault = head.fault
+    this.#headFault = head.fault
+    this.isChunked = head.isChunked
+    this.#isHttp11 = request.httpVersionMinor === 1
     this.expectsContinue = head.expectsContinue
     this.hasUnknownExpectation = head.hasUnknownExpectation
     this.length = head.contentLength
     this.body = head.isChunked || head.contentLength !== undefined ? this : undefined
+  }
+
+  /** Also what the parser found in the head only after it had raised the request. */
+  get fault(): Code | undefined {
+    return this.#headFault ?? (this.#isCodingUnknown ? 'bad_request' : undefined)
   }
 
   get isBodyComplete(): boolean {
@@ -108,9 +119,10 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
     this.#request.resume()
   }
 
-  /** The parser found the body malformed or cut short. */
-  bodyFailed(): void {
+  bodyFailed(isCodingUnknown: boolean): void {
     this.#hasBodyFailed = true
+    // The coding is in the head; a fault further on must not change what the head alone gets.
+    this.#isCodingUnknown ||= isCodingUnknown
     this.#connection.condemn()
     this.#sink?.fail(new Error('the request body is malformed or was cut short'))
   }
@@ -124,7 +136,7 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
   // The answer
 
   sendInformation(status: number, headers: RawHeaders): void {
-    if (this.#hasStarted || this.#isDone) return
+    if (this.#hasStarted || this.#isDone || !this.#isHttp11) return
     let block = `HTTP/1.1 ${status} ${status === 103 ? 'Early Hints' : 'Information'}\r\n`
     for (let i = 0; i + 1 < headers.length; i += 2) {
       block += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`
@@ -134,21 +146,26 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
 
   respond(status: number, headers: RawHeaders, body: Buffer): void {
     if (this.#hasStarted || this.#isDone) return
-    this.#writeHead({ status, headers, hasBody: true, contentLength: body.length })
+    // Nothing follows a 400: what comes behind it on the connection cannot be trusted.
+    const isLast = status === 400 || this.#mustClose()
+    this.#writeHead({ status, headers, hasBody: true, contentLength: body.length }, isLast)
     this.bytesOut = this.method === 'HEAD' ? 0 : body.length
-    if (this.#response.shouldKeepAlive || (this.isBodyComplete && !this.#hasBodyFailed)) {
-      this.#response.end(body)
+    const { socket } = this.#connection
+    if (isLast) {
+      // node:http would close behind its own end, whatever is still unread.
+      if (this.method === 'HEAD') this.#response.flushHeaders()
+      else this.#response.write(body)
+      endAndLinger(socket)
+      this.#over()
     } else {
-      // node:http would close behind its end, and the kernel then reset what was not read.
-      this.#response.write(body)
-      this.#connection.socket.end()
-      this.#isAnswered = true
-      this.#linger()
+      this.#response.end(body)
+      // A client that does not even take a refusal is not waited for.
+      if (socket.writableLength > 0) socket.setTimeout(UNREAD_ANSWER_MS)
     }
   }
 
   start(head: ResponseHead): ResponseSink {
-    this.#writeHead(head)
+    this.#writeHead(head, this.#mustClose())
     // The first bytes of the body usually come within this very turn and share the packet.
     process.nextTick(flushHead, this.#response)
     return this
@@ -187,12 +204,12 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
     if (this.#isDone) return
     this.#isDone = true
     this.onGone?.()
-    this.onDone?.(this.#isAnswered ? 'finished' : 'aborted')
+    this.onDone?.('aborted')
   }
 
-  #writeHead(head: ResponseHead): void {
+  #writeHead(head: ResponseHead, isLast: boolean): void {
     const response = this.#response
-    if (this.#mustClose()) {
+    if (isLast) {
       response.shouldKeepAlive = false
       this.#connection.condemn()
     }

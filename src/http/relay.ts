@@ -4,7 +4,13 @@
  */
 import type { Duplex } from 'node:stream'
 import { SidegateError } from '../errors.ts'
-import { findFraming, latin1Headers, safeTrailers } from './answer.ts'
+import {
+  findFraming,
+  isToWebSocket,
+  latin1Headers,
+  safeTrailers,
+  type AnswerFraming,
+} from './answer.ts'
 import type { BodySink, Exchange, ResponseSink } from './exchange.ts'
 import { RequestBodyStream } from './request-body.ts'
 import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
@@ -155,7 +161,15 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
       this.#startDownload()
       this.#call.resume()
     }
+    if (!framing.hasBody && this.#request.method !== 'HEAD') this.#endWithoutBody(framing)
     return true
+  }
+
+  /** A 204 or 304 that states a length: undici would wait for a body that never comes. */
+  #endWithoutBody({ contentLength }: AnswerFraming): void {
+    if (contentLength === undefined || contentLength === 0) return
+    this.#call.abort()
+    this.ended([])
   }
 
   received(chunk: Buffer): boolean {
@@ -171,7 +185,13 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   }
 
   upgraded(_status: number, raw: Buffer[], socket: Duplex): void {
-    const headers = this.#owner.answerHeaders(latin1Headers(raw))
+    const received = latin1Headers(raw)
+    if (!isToWebSocket(received)) {
+      socket.destroy()
+      this.failed(new SidegateError('upstream_failed', { detail: 'a 101 to another protocol' }))
+      return
+    }
+    const headers = this.#owner.answerHeaders(received)
     headers.push('Connection', 'Upgrade', 'Upgrade', 'websocket')
     this.#over()
     this.#owner.answered(101)

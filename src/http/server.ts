@@ -218,11 +218,11 @@ export class Server {
   #parserFailed(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = this.#connections.get(socket)
     const fault = faultOf(error)
-    if (connection === undefined || fault === undefined || !socket.writable) {
+    if (connection === undefined || fault === undefined) {
       socket.destroy()
-      return
+    } else if (!connection.isCondemned || !connection.isIdle) {
+      connection.parserFailed(fault, error.code === 'HPE_INVALID_TRANSFER_ENCODING')
     }
-    connection.parserFailed(fault)
   }
 }
 

@@ -15,7 +15,7 @@ import type {
   ResponseHead,
   ResponseSink,
 } from './exchange.ts'
-import { LINGER_BYTES, LINGER_MS } from './linger.ts'
+import { endAndLinger } from './linger.ts'
 import { bytesTaken } from './progress.ts'
 
 /** What is known of the request; empty strings where nothing could be parsed. */
@@ -57,6 +57,7 @@ export class SocketExchange implements Exchange, ResponseSink {
   #isDone = false
   #isChunked = false
   #isUpgraded = false
+  #stopWatching: (() => void) | undefined
   #readBefore = 0
   #writtenBefore = 0
 
@@ -75,6 +76,7 @@ export class SocketExchange implements Exchange, ResponseSink {
     connection.socket.on('close', () => {
       this.#gone()
     })
+    if (this.isWebSocket) this.#watchForLeaving()
   }
 
   get bytesTaken(): number {
@@ -98,6 +100,7 @@ export class SocketExchange implements Exchange, ResponseSink {
 
   start(head: ResponseHead): ResponseSink {
     this.#hasStarted = true
+    this.#stopWatching?.()
     let block = statusLine(head.status) + headerLines(head.headers)
     if (!head.headers.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'date')) {
       block += `Date: ${new Date().toUTCString()}\r\n`
@@ -132,12 +135,12 @@ export class SocketExchange implements Exchange, ResponseSink {
     const socket = this.#connection.socket
     if (this.#isChunked) socket.write(`0\r\n${headerLines(trailers ?? [])}\r\n`, 'latin1')
     this.#finished()
-    socket.end()
-    discard(socket, this.#rest.length)
+    endAndLinger(socket)
   }
 
   acceptUpgrade(headers: RawHeaders): Duplex {
     this.#hasStarted = true
+    this.#stopWatching?.()
     const socket = this.#connection.socket
     socket.write(`${statusLine(101)}${headerLines(headers)}\r\n`, 'latin1')
     this.#isUpgraded = true
@@ -150,6 +153,26 @@ export class SocketExchange implements Exchange, ResponseSink {
   abort(): void {
     this.#connection.socket.destroy()
     this.#gone()
+  }
+
+  /**
+   * node:http has stopped reading, so nobody would notice that the client goes away before the 101.
+   * What it sends meanwhile stays in the buffer, and is not read beyond that.
+   */
+  #watchForLeaving(): void {
+    const { socket } = this.#connection
+    const look = (): void => {
+      if (socket.readableLength === 0) socket.read()
+    }
+    this.#stopWatching = () => {
+      socket.off('readable', look)
+      socket.off('end', leave)
+    }
+    const leave = (): void => {
+      socket.destroy()
+    }
+    socket.on('readable', look)
+    socket.on('end', leave)
   }
 
   #finished(): void {
@@ -181,23 +204,4 @@ function headerLines(headers: RawHeaders): string {
     lines += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`
   }
   return lines
-}
-
-/** Reads what the client still sends, within limits, and then closes for good. */
-function discard(socket: Connection['socket'], alreadyRead: number): void {
-  let left = LINGER_BYTES - alreadyRead
-  const timer = setTimeout(() => {
-    socket.destroy()
-  }, LINGER_MS)
-  socket.on('data', (chunk: Buffer) => {
-    left -= chunk.length
-    if (left < 0) socket.destroy()
-  })
-  socket.on('end', () => {
-    socket.destroySoon()
-  })
-  socket.on('close', () => {
-    clearTimeout(timer)
-  })
-  socket.resume()
 }

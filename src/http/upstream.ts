@@ -238,6 +238,11 @@ export class UpstreamCall {
 
   onComplete(trailers: unknown): void {
     if (this.#isOver) return
+    // undici takes a reset for the end of an answer that lasts as long as its connection.
+    if (this.#slot.socket?.errored != null) {
+      this.onError(this.#slot.socket.errored)
+      return
+    }
     this.#isOver = true
     this.#upstream.giveBack(this.#slot)
     // Typed as strings by undici; they are the raw bytes.

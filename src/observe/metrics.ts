@@ -124,11 +124,17 @@ export class Metrics {
     this.#generation.set(number)
   }
 
-  /** A configuration was loaded or refused, the first one too. */
+  /** The first configuration was loaded, which is not a reload. */
+  loaded(atMs: number): void {
+    this.#isLastReloadGood.set(1)
+    this.#lastGoodReload.set(atMs / 1000)
+  }
+
+  /** A configuration was loaded in place of another, or refused. */
   reload(result: 'success' | 'failure', atMs: number): void {
     this.#reloads.inc({ result })
-    this.#isLastReloadGood.set(result === 'success' ? 1 : 0)
-    if (result === 'success') this.#lastGoodReload.set(atMs / 1000)
+    if (result === 'success') this.loaded(atMs)
+    else this.#isLastReloadGood.set(0)
   }
 
   /**

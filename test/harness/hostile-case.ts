@@ -86,6 +86,12 @@ export const refusedInBody: Expectations = {
   open: brokenBody,
 }
 
+/** Refused, by strict HTTP or for want of credentials. */
+export const refusedEitherWay: readonly Expected[] = [
+  refusal('400 bad_request'),
+  refusal('401 unauthorized'),
+]
+
 const subjects: Readonly<Record<Caller, Subject & { readonly identity: string | null }>> = {
   key: { path: '/p/x', credentials: mobileKey, identity: 'mobile' },
   nobody: { path: '/p/x', credentials: '', identity: null },

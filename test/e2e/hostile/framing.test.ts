@@ -3,6 +3,7 @@ import t from 'tap'
 import {
   ordinaryBody,
   refused,
+  refusedEitherWay,
   refusedInBody,
   refusedOrOrdinary,
   runHostileCases,
@@ -155,7 +156,6 @@ const codings = [
   'Transfer-Encoding: chunked,',
   'Transfer-Encoding: chunked;q=1',
   'Transfer-Encoding: "chunked"',
-  'Transfer-Encoding: chunked\t',
   'Transfer-Encoding: \x0bchunked',
   'Transfer-Encoding: chunked\x0b',
   'Transfer-Encoding: chunked\x00',
@@ -173,6 +173,13 @@ const codings = [
 ].map(refusedCoding)
 
 const accepted: readonly HostileCase[] = [
+  // Node trims the tab from what it reports, but not from what it parses by: the fault shows only
+  // when the body is looked for. Either way nothing of it is whole upstream.
+  {
+    claim: 'a tab behind chunked is refused',
+    bytes: post('Transfer-Encoding: chunked\t\r\n', '0\r\n\r\n'),
+    expect: { ...refusedInBody, nobody: refusedEitherWay },
+  },
   {
     claim: 'Transfer-Encoding: ChUnKeD is chunked',
     bytes: post('tRANSFER-eNCODING: ChUnKeD\r\n', '5\r\nhello\r\n0\r\n\r\n'),
