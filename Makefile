@@ -15,7 +15,7 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-9s %s\n", $$1, $$2 }'
 
 # The lockfile decides: what is installed is newer than it, or is installed again.
-$(INSTALLED): package-lock.json package.json
+$(INSTALLED): package-lock.json
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { console.error("Node 20.19 or later is needed, found " + process.version); process.exit(1) }'
 	$(NPM) ci --no-fund --no-audit --loglevel=error
 	@touch $@

@@ -7,8 +7,6 @@ import tseslint from 'typescript-eslint'
 const houseRules = {
   eqeqeq: ['error', 'always'],
   'no-console': 'error',
-  // Control characters are our business.
-  'no-control-regex': 'off',
   'no-var': 'error',
   'object-shorthand': 'error',
   'prefer-const': 'error',

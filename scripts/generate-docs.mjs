@@ -1,19 +1,12 @@
 // Writes the pages that are made from code: docs/configuration.md from the schema and docs/errors.md
 // from the catalogue. With --check it writes nothing and fails where a page differs. Needs a build.
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const isCheck = process.argv.includes('--check')
 
-/** The one module of dist/config that exports the renderer, wherever it is. */
 async function renderConfiguration() {
-  for (const file of readdirSync('dist/config').filter((name) => name.endsWith('.js'))) {
-    const text = readFileSync(`dist/config/${file}`, 'utf8')
-    if (!text.includes('renderConfigurationReference')) continue
-    const module = await import(`../dist/config/${file}`)
-    if (module.renderConfigurationReference !== undefined)
-      return module.renderConfigurationReference
-  }
-  throw new Error('no module of dist/config exports "renderConfigurationReference"')
+  const { renderConfigurationReference } = await import('../dist/config/reference.js')
+  return renderConfigurationReference()
 }
 
 async function renderErrors() {

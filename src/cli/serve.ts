@@ -31,6 +31,7 @@ export async function serve(configPaths: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
     process.stderr.write(`sidegate: ${error.message}\n`)
+    await gate.stop({ skipsDelay: true })
     return 1
   }
   return await ended

@@ -11,6 +11,7 @@ import {
   safeTrailers,
   type AnswerFraming,
 } from './answer.ts'
+import { filterResponseHeaders } from './headers.ts'
 import type { BodySink, Exchange, ResponseSink } from './exchange.ts'
 import { RequestBodyStream } from './request-body.ts'
 import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
@@ -134,7 +135,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   information(status: number, headers: Buffer[]): void {
     if (status !== 103) return
-    this.#exchange.sendInformation(status, this.#owner.answerHeaders(latin1Headers(headers)))
+    this.#exchange.sendInformation(status, filterResponseHeaders(latin1Headers(headers)).headers)
   }
 
   answered(status: number, raw: Buffer[]): boolean {

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import { Client } from 'undici'
 import { SidegateError } from '../errors.ts'
+import { ContinueFilter } from './continue-filter.ts'
 import { openSocket, type ConnectorOptions } from './connector.ts'
 import type { RawHeaders } from './exchange.ts'
 
@@ -49,6 +50,7 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 class Slot {
   readonly client: Client
   socket: Socket | undefined
+  continueFilter: ContinueFilter | undefined
   /** Requests that the present socket has carried. */
   uses = 0
   isFree = false
@@ -82,6 +84,7 @@ class Slot {
   #opened(socket: Socket, options: UpstreamOptions): void {
     this.socket = socket
     this.uses = 0
+    this.continueFilter = new ContinueFilter(socket)
     options.onSocketOpened()
     socket.on('close', options.onSocketClosed)
   }
@@ -217,6 +220,7 @@ export class UpstreamCall {
     const slot = this.#slot
     this.#isReused = slot.uses > 0
     slot.uses += 1
+    slot.continueFilter?.awaitHead()
     this.#bytesBefore = slot.socket?.bytesRead ?? 0
     this.#events.connected()
   }
@@ -244,9 +248,12 @@ export class UpstreamCall {
       return
     }
     this.#isOver = true
-    this.#upstream.giveBack(this.#slot)
     // Typed as strings by undici; they are the raw bytes.
-    this.#events.ended((trailers ?? []) as Buffer[])
+    const rawTrailers = (trailers ?? []) as Buffer[]
+    // To the parser, a `Connection: close` among trailers is one: the next answer would be refused.
+    if (rawTrailers.length === 0) this.#upstream.giveBack(this.#slot)
+    else void this.#slot.client.destroy()
+    this.#events.ended(rawTrailers)
   }
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {

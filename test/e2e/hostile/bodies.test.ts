@@ -5,7 +5,6 @@ import { eventually } from '../../harness/eventually.ts'
 import { host, mobileKey, startGate } from '../../harness/hostile-gate.ts'
 import { answer } from '../../harness/recording-upstream.ts'
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t)

@@ -4,7 +4,6 @@ import { basic, host, mobileKey, secrets, startGate } from '../../harness/hostil
 import { identitiesIn } from '../../harness/invariants.ts'
 import type { Answer } from '../../harness/raw-client.ts'
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t, {

@@ -99,7 +99,6 @@ const upgrades: readonly HostileCase[] = [
   },
 ]
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t)

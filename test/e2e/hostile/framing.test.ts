@@ -249,7 +249,6 @@ const chunks = Object.entries(malformedChunks).map(([what, body]): HostileCase =
   expect: refusedInBody,
 }))
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t)

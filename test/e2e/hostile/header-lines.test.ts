@@ -252,7 +252,6 @@ const prototypes = ['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'v
   }),
 )
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t)

@@ -11,7 +11,6 @@ import {
 import { foldName, identitiesIn } from '../../harness/invariants.ts'
 import type { UpstreamRequest } from '../../harness/recording-upstream.ts'
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t, {

@@ -3,7 +3,6 @@ import t from 'tap'
 import { forAll, runHostileCases, type HostileCase } from '../../harness/hostile-case.ts'
 import { host, mobileKey, startGate } from '../../harness/hostile-gate.ts'
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t, {

@@ -6,7 +6,6 @@ import { identitiesIn } from '../../harness/invariants.ts'
 import type { RawClient } from '../../harness/raw-client.ts'
 import { answer, type UpstreamConnection } from '../../harness/recording-upstream.ts'
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t)

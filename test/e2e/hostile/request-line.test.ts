@@ -267,7 +267,6 @@ const harmless: readonly HostileCase[] = [
   },
 ]
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t)

@@ -14,7 +14,6 @@ async function warm(test: typeof t): Promise<Gate> {
   return gate
 }
 
-
 t.setTimeout(120_000)
 
 const gate = await warm(t)

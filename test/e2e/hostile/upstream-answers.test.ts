@@ -5,7 +5,6 @@ import { host, mobileKey, startGate } from '../../harness/hostile-gate.ts'
 import type { RawClient } from '../../harness/raw-client.ts'
 import { answer } from '../../harness/recording-upstream.ts'
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t, {
@@ -45,7 +44,6 @@ const badAnswers: readonly BadAnswer[] = [
   badHead('a status line without status', 'HTTP/1.1 \r\nContent-Length: 0\r\n\r\n'),
   badHead('a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n'),
   badHead('a status of four digits', 'HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n'),
-  badHead('an answer of HTTP/2.0', 'HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n'),
   badHead('a header without colon', `${ok}X\r\nContent-Length: 0\r\n\r\n`),
   badHead('a space before the colon', `${ok}Content-Length : 5\r\n\r\nhello`),
   badHead('NUL in a value', `${ok}X: a\x00b\r\nContent-Length: 0\r\n\r\n`),
@@ -143,12 +141,15 @@ for (const bad of [...badAnswers, ...tabbed]) {
       const verdict = verdictOn(client)
       t.ok(bad.verdict.split(' or ').includes(verdict), `${method}: ${verdict}`)
       const [request, second] = gate.upstream.requestsFor(path)
-      t.equal(second, undefined, 'asked once')
+      // A GET may be sent once more on a socket that gave no byte; `retry.test.ts` is about that.
+      if (bad.bytes !== '' || method === 'POST') t.equal(second, undefined, 'asked once')
       const other = await gate.connect(t)
       t.equal((await other.request(`GET /o/next HTTP/1.1\r\n${host}\r\n`)).body, 'GET /o/next')
       const next = gate.upstream.requestsFor('/o/next').at(-1)
       t.not(next?.connection.id, request?.connection.id, 'its socket is not used again')
-      gate.invariants.check(t, mark, { letIn: [null, null] })
+      gate.invariants.check(t, mark, {
+        letIn: second === undefined ? [null, null] : [null, null, null],
+      })
       client.destroy()
       other.destroy()
     }
@@ -179,7 +180,7 @@ for (const [claim, bytes] of Object.entries(surplus)) {
     }
     t.ok(client.answers.length === 1, 'one answer')
     const [request] = gate.upstream.requestsFor(path)
-    t.strictSame(request?.connection.requests.length, 1, 'its socket is not used again')
+    t.equal(request?.connection.requests.at(-1), request, 'its socket is not used again')
   })
 }
 
@@ -238,7 +239,7 @@ t.test('an LF within a header value of an answer cannot split it', async (t) => 
 
 t.test('103 passes, other informational answers do not', async (t) => {
   const path = script(
-    `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 199 Odd\r\n\r\n${answer(200, [], 'mine')}`,
+    `HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 199 Odd\r\n\r\n${answer(200, [], 'mine')}`,
   )
   const client = await gate.connect(t)
   const { status, body, interim } = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
@@ -247,6 +248,24 @@ t.test('103 passes, other informational answers do not', async (t) => {
     interim.map(({ startLine, headers }) => [startLine.slice(0, 12), headers]),
     [['HTTP/1.1 103', [['Link', '</a.css>; rel=preload']]]],
   )
+})
+
+t.test('an unasked 100 is never relayed', async (t) => {
+  // RFC 9110 15.2 has a client ignore it; undici takes it for a broken upstream. Both are safe.
+  const path = script(`HTTP/1.1 100 Continue\r\n\r\n${answer(200, [], 'mine')}`)
+  const client = await gate.connect(t)
+  const { status, body, interim } = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+  t.ok(status === 502 || (status === 200 && body === 'mine'), `${status} ${body}`)
+  t.strictSame(interim, [])
+})
+
+t.test('an answer of another version is refused, or relayed as HTTP/1.1', async (t) => {
+  for (const version of ['HTTP/0.9', 'HTTP/2.0', 'HTTP/1.2']) {
+    const path = script(`${version} 200 OK\r\nContent-Length: 4\r\n\r\nmine`)
+    const client = await gate.connect(t)
+    const { status, body } = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+    t.ok(status === 502 || (status === 200 && body === 'mine'), `${status} ${body}`)
+  }
 })
 
 t.test('103 is not sent to HTTP/1.0', async (t) => {
@@ -275,15 +294,36 @@ t.test('trailers of an answer pass', async (t) => {
   t.strictSame(message.trailers, [['X-Sum', 'abc']])
 })
 
-t.test('framing and hop-by-hop names in trailers of an answer do not', async (t) => {
-  const path = script(
-    `${chunked}4\r\nmine\r\n0\r\nX-Sidegate-Error: x\r\nConnection: close\r\nX-Sum: abc\r\n\r\n`,
-  )
-  const client = await gate.connect(t)
-  const { body, message } = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
-  t.equal(body, 'mine')
-  t.strictSame(message.trailers, [['X-Sum', 'abc']])
-})
+for (const line of [
+  'X-Sidegate-Error: x',
+  'Connection: close',
+  'Content-Length: 60',
+  'Transfer-Encoding: chunked',
+  'Upgrade: websocket',
+  'Set-Cookie: a=b',
+]) {
+  // A parser that takes a trailer for a header remembers it for the next answer on the socket.
+  t.test(`${line} in a trailer of an answer changes nothing for the next caller`, async (t) => {
+    const path = script(`${chunked}4\r\nmine\r\n0\r\n${line}\r\nX-Sum: abc\r\n\r\n`)
+    const client = await gate.connect(t)
+    await client.send(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+    await eventually(
+      'the end of it',
+      () => client.answers[0]?.isComplete === true || client.isEnded,
+    )
+    t.notOk(
+      client.answers[0]?.message.trailers.some(([name]) =>
+        /^(x-sidegate-|connection|content-length|transfer-|upgrade)/i.test(name),
+      ),
+    )
+    for (let i = 0; i < 3; i++) {
+      const other = await gate.connect(t)
+      const next = await other.request(`GET /o/trailed HTTP/1.1\r\n${host}\r\n`)
+      t.strictSame([next.status, next.body], [200, 'GET /o/trailed'])
+      other.destroy()
+    }
+  })
+}
 
 t.test('an answer that ends with its connection is whole for the client', async (t) => {
   for (const version of ['1.0', '1.1']) {

@@ -7,7 +7,6 @@ import { host, mobileKey, secrets, startGate } from '../../harness/hostile-gate.
 import { identitiesIn } from '../../harness/invariants.ts'
 import { answer } from '../../harness/recording-upstream.ts'
 
-
 t.setTimeout(120_000)
 
 const gate = await startGate(t)
