@@ -163,7 +163,7 @@ export function showValue(node: TreeNode, path: Path): string {
 export function showText(text: string): string {
   const masked = text.replace(/\/\/[^/]*@/g, '//…@').replace(/^(https?:[^?]*\?).*$/s, '$1…')
   const short = masked.length > MAX_SHOWN ? `${masked.slice(0, MAX_SHOWN)}…` : masked
-  return `"${short.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, escapeControl)}"`
+  return `"${short.replace(/[\p{Cc}\u2028\u2029]/gu, escapeControl)}"`
 }
 
 function escapeControl(char: string): string {

@@ -243,7 +243,7 @@ export class UpstreamCall {
   onComplete(trailers: unknown): void {
     if (this.#isOver) return
     // undici takes a reset for the end of an answer that lasts as long as its connection.
-    if (this.#slot.socket?.errored != null) {
+    if (this.#slot.socket?.errored instanceof Error) {
       this.onError(this.#slot.socket.errored)
       return
     }

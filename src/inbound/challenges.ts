@@ -7,10 +7,11 @@ import type { RawHeaders } from '../http/exchange.ts'
 
 /** What follows the realm; `undefined` for types that only outgoing connections use. */
 const schemes = {
-  basic_auth: { name: 'Basic', parameters: ', charset="UTF-8"' },
   api_key: { name: 'ApiKey', parameters: '' },
   hmac: { name: 'Signature', parameters: '' },
   custom: { name: 'Custom', parameters: '' },
+  // The last one: of several challenges wget 1.21 answers that, or none.
+  basic_auth: { name: 'Basic', parameters: ', charset="UTF-8"' },
   bearer_token: undefined,
   ntlm: undefined,
   session: undefined,

@@ -31,7 +31,6 @@ const standard: Parts = {
   ],
 }
 
-
 t.setTimeout(120_000)
 
 const upstream = await RecordingUpstream.listen(t)

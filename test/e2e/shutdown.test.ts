@@ -4,7 +4,6 @@ import { eventually } from '../harness/eventually.ts'
 import { host, mobileKey, startGate } from '../harness/hostile-gate.ts'
 import { answer } from '../harness/recording-upstream.ts'
 
-
 t.setTimeout(120_000)
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\n${host}\r\n`

@@ -4,13 +4,13 @@ import { listChallenges } from '../../src/inbound/challenges.ts'
 t.test('one challenge for each scheme, in one order', (t) => {
   t.same(listChallenges(new Set(['custom', 'hmac', 'api_key', 'basic_auth']), 'r'), [
     'WWW-Authenticate',
-    'Basic realm="r", charset="UTF-8"',
-    'WWW-Authenticate',
     'ApiKey realm="r"',
     'WWW-Authenticate',
     'Signature realm="r"',
     'WWW-Authenticate',
     'Custom realm="r"',
+    'WWW-Authenticate',
+    'Basic realm="r", charset="UTF-8"',
   ])
   t.same(listChallenges(new Set(['api_key', 'ntlm', 'bearer_token', 'session']), 'r'), [
     'WWW-Authenticate',

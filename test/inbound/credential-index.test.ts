@@ -162,8 +162,8 @@ t.test(
     )
     t.same(realms, [
       ['Basic realm="Own", charset="UTF-8"'],
-      ['Basic realm="CRM", charset="UTF-8"', 'ApiKey realm="CRM"'],
-      ['Basic realm="two", charset="UTF-8"', 'ApiKey realm="two"'],
+      ['ApiKey realm="CRM"', 'Basic realm="CRM", charset="UTF-8"'],
+      ['ApiKey realm="two"', 'Basic realm="two", charset="UTF-8"'],
       ['Basic realm="plain", charset="UTF-8"'],
       ['ApiKey realm="keys"'],
     ])
