@@ -69,7 +69,7 @@ export function resolvePair(
   if (isAuthority && !leaf.ca) {
     context.report(
       [...path, 'cert'],
-      'this certificate may not sign others, wanted one of an authority (CA:TRUE), as `sidegate ca init` makes it',
+      'this certificate may not sign others, wanted one of an authority (CA:TRUE)',
     )
     return undefined
   }

