@@ -178,7 +178,7 @@ export class RecordingUpstream {
     this.connections.push(connection)
     const stop = () => {
       connection.isClosed = true
-      for (const { reject } of waiting.values()) reject(new Error('cut'))
+      for (const waiter of waiting.values()) waiter.reject(new Error('cut'))
     }
     socket.on('data', (chunk) => {
       this.bytesReceived += chunk.length

@@ -9,7 +9,7 @@ import {
 } from '../../harness/hostile-case.ts'
 import { host, startGate } from '../../harness/hostile-gate.ts'
 import { eventually } from '../../harness/eventually.ts'
-import { RawClient } from '../../harness/raw-client.ts'
+import type { RawClient } from '../../harness/raw-client.ts'
 
 const tooLarge = refusedWith('431 headers_too_large')
 
