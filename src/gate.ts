@@ -210,19 +210,15 @@ export class Gate {
         this.#logDroppedNames(names)
       },
       onWebSocket: (session) => {
-        const config = this.#generation?.config
-        const definition = config?.definitions.get(session.definition ?? '')
-        this.#sessions.add(session, definition?.fingerprint ?? '')
         // The configuration may have changed between the request and the answer.
-        if (config !== undefined) this.#sessions.closeStale(config)
+        if (this.#generation !== undefined) this.#sessions.add(session, this.#generation.config)
       },
     })
   }
 
   #currentInbound(): InboundGeneration {
-    const inbound = this.#generation?.inbound
-    if (inbound === undefined) throw new Error('a request came before there was a generation')
-    return inbound
+    if (this.#generation === undefined) throw new Error('a request came before a generation')
+    return this.#generation.inbound
   }
 
   async #openAdmin(config: Config): Promise<void> {

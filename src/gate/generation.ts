@@ -24,8 +24,8 @@ export interface Generation {
   readonly loadedAtMs: number
   /** In which generation each definition got its present content. */
   readonly definitionGenerations: ReadonlyMap<string, number>
-  /** `undefined` where the configuration has no `inbound`. */
-  readonly inbound: InboundGeneration | undefined
+  /** Without channels where the configuration has no `inbound` (any more). */
+  readonly inbound: InboundGeneration
 }
 
 export interface GenerationServices {
@@ -52,15 +52,6 @@ export async function prepareGeneration(
   const number = (previous?.number ?? 0) + 1
   const definitionGenerations = dateDefinitions(config, previous, number)
   const { inbound } = config
-  if (inbound === undefined) {
-    const generation = { number, config, loadedAtMs, definitionGenerations, inbound: undefined }
-    return {
-      generation,
-      commit: () => {
-        services.upstreams.close()
-      },
-    }
-  }
   const index = await createCredentialIndex(config, definitionGenerations, services.lookupKey)
   const upstreams = services.upstreams.prepare(config.channels, inbound)
   const channels = createChannelTable<Route>(
@@ -75,7 +66,7 @@ export async function prepareGeneration(
         allowedOddities: allowedOddities(channel),
       },
     })),
-    { caseInsensitive: inbound.caseInsensitivePaths },
+    { caseInsensitive: inbound?.caseInsensitivePaths ?? false },
   )
   const served: InboundGeneration = {
     number,
@@ -89,7 +80,8 @@ export async function prepareGeneration(
       },
     }),
     watchedHeaders: index.watchedHeaders,
-    proxies: createTrustedProxies(inbound.trustedProxies),
+    definitions: config.definitions,
+    proxies: createTrustedProxies(inbound?.trustedProxies ?? { cidrs: [], unix: false }),
   }
   return {
     generation: { number, config, loadedAtMs, definitionGenerations, inbound: served },

@@ -21,11 +21,12 @@ export class Upstreams {
   /** The upstreams of one configuration, by channel; call the result's `commit` once it is served. */
   prepare(
     channels: readonly ChannelConfig[],
-    inbound: InboundConfig,
+    inbound: InboundConfig | undefined,
   ): { readonly of: (channel: ChannelConfig) => Upstream; readonly commit: () => void } {
     const next = new Map<string, Upstream>()
     const ofChannel = new Map<ChannelConfig, Upstream>()
     for (const channel of channels) {
+      if (inbound === undefined) throw new Error('a channel without inbound')
       const options = this.#optionsOf(channel, inbound)
       const key = JSON.stringify(options)
       const upstream = next.get(key) ?? this.#byKey.get(key) ?? new Upstream(options)

@@ -12,6 +12,18 @@ const HALF_CLOSE_GRACE_MS = 500
 /** Pipelined requests that may wait before the socket is no longer read. */
 const MAX_WAITING = 64
 
+/**
+ * Pipelined requests that may wait on all connections of a listener. One read can hold thousands, and
+ * each costs about 6 KB until it is answered: beyond this, connections with more than a few are cut.
+ */
+const MAX_BACKLOG = 8192
+const MIN_WAITING = 8
+
+/** Counts what waits on all connections of a listener. */
+export interface Backlog {
+  size: number
+}
+
 /** An exchange as the connection that it came by steers it. */
 export interface QueuedExchange extends Exchange {
   readonly isChunked: boolean
@@ -31,9 +43,11 @@ export class Connection {
   #waiting: QueuedExchange[] = []
   #isCondemned = false
   #isHoldingBack = false
+  #isDraining = false
   #isClosedOnRelease = false
   /** What broke the parser while an earlier request was still being answered. */
   #pendingFault: Code | undefined
+  readonly #backlog: Backlog
   readonly #run: (exchange: QueuedExchange) => void
   readonly #answerFault: (connection: Connection, fault: Code) => void
 
@@ -41,12 +55,14 @@ export class Connection {
     socket: Socket,
     isTls: boolean,
     isUnix: boolean,
+    backlog: Backlog,
     run: (exchange: QueuedExchange) => void,
     answerFault: (connection: Connection, fault: Code) => void,
   ) {
     this.socket = socket
     this.isTls = isTls
     this.address = isUnix ? 'unix' : (socket.remoteAddress ?? '')
+    this.#backlog = backlog
     this.#run = run
     this.#answerFault = answerFault
     socket.on('close', () => {
@@ -73,20 +89,26 @@ export class Connection {
       this.#begin(exchange)
       return
     }
+    if (this.#backlog.size >= MAX_BACKLOG && this.#waiting.length >= MIN_WAITING) {
+      this.condemn()
+      this.socket.destroy()
+      return
+    }
     this.#waiting.push(exchange)
+    this.#backlog.size += 1
     this.#holdBack()
   }
 
   /**
    * Stops reading while requests wait. node:http starts reading again whenever a message ends or is
-   * taken, and does so in this turn of the loop: so it is told when the turn is over, and by the event
-   * that it acts on, since the stream may believe that it stands still already.
+   * taken, by a tick of its own: this comes behind it and still before the next read, by the event that
+   * node:http acts on, since the stream may believe that it stands still already.
    */
   #holdBack(): void {
     // A few may wait while reading goes on: only a reader notices that the client has left.
     if (this.#isHoldingBack || this.#waiting.length <= MAX_WAITING) return
     this.#isHoldingBack = true
-    setImmediate(() => {
+    queueMicrotask(() => {
       this.#isHoldingBack = false
       if (this.#waiting.length <= MAX_WAITING) return
       this.socket.pause()
@@ -110,10 +132,13 @@ export class Connection {
   release(exchange: QueuedExchange): void {
     if (this.#active !== exchange) return
     this.#active = undefined
-    if (this.#isClosedOnRelease) this.socket.destroySoon()
+    if (this.#isClosedOnRelease || (this.#isDraining && this.#waiting.length === 0)) {
+      this.socket.destroySoon()
+    }
     if (this.#isCondemned) return
     const next = this.#waiting.shift()
     if (next !== undefined) {
+      this.#backlog.size -= 1
       this.#begin(next)
       if (this.#waiting.length > MAX_WAITING) this.#holdBack()
       else this.socket.resume()
@@ -129,8 +154,7 @@ export class Connection {
    * brought to its end, and then the connection is closed.
    */
   closeAfterAnswers(): void {
-    this.#waiting = []
-    this.#isCondemned = true
+    this.condemn()
     const { socket } = this
     socket.on('drain', () => {
       this.#active?.drained()
@@ -138,9 +162,23 @@ export class Connection {
     this.#isClosedOnRelease = true
   }
 
+  /** Cuts the connection so that nobody takes what was sent for a whole answer. */
+  cut(): void {
+    this.condemn()
+    // To HTTP/1.0 a FIN is the end of a whole answer. TLS says so in a message, which is not sent.
+    if (this.isTls || this.address === 'unix') this.socket.destroy()
+    else this.socket.resetAndDestroy()
+  }
+
+  /** From now on the connection ends with the answer that is under way. */
+  drain(): void {
+    this.#isDraining = true
+  }
+
   /** No further request of this connection is handled. */
   condemn(): void {
     this.#isCondemned = true
+    this.#backlog.size -= this.#waiting.length
     this.#waiting = []
   }
 

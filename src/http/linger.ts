@@ -8,13 +8,22 @@ import type { Socket } from 'node:net'
 export const LINGER_BYTES = 64 * 1024
 export const LINGER_MS = 1000
 
+/** How long the end of an answer may wait for a client that reads nothing. */
+export const UNREAD_ANSWER_MS = 30_000
+
 /** Ends our half at once and closes when the client has, or has sent or waited too much. */
 export function endAndLinger(socket: Socket): void {
   let left = LINGER_BYTES
-  socket.end()
-  const timer = setTimeout(() => {
+  let timer: NodeJS.Timeout | undefined
+  // Counts from the last byte that the client took; a client that takes none is not waited for.
+  socket.end(() => {
+    timer = setTimeout(() => {
+      socket.destroy()
+    }, LINGER_MS)
+  })
+  socket.setTimeout(UNREAD_ANSWER_MS, () => {
     socket.destroy()
-  }, LINGER_MS)
+  })
   socket.on('data', (chunk: Buffer) => {
     left -= chunk.length
     if (left < 0) socket.destroy()

@@ -16,14 +16,11 @@ import type {
   ResponseHead,
   ResponseSink,
 } from './exchange.ts'
-import { endAndLinger, LINGER_BYTES, LINGER_MS } from './linger.ts'
+import { endAndLinger, LINGER_BYTES, LINGER_MS, UNREAD_ANSWER_MS } from './linger.ts'
 import { bytesTaken } from './progress.ts'
 import type { Judgement } from './strict.ts'
 
 const NOTHING = Buffer.alloc(0)
-
-/** How long a whole answer may wait for the client to read it. */
-const UNREAD_ANSWER_MS = 30_000
 
 export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
   readonly method: string
@@ -189,8 +186,7 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
   }
 
   abort(): void {
-    this.#connection.condemn()
-    this.#connection.socket.destroy()
+    this.#connection.cut()
     this.gone()
   }
 

@@ -62,6 +62,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   #isDownloadPaused = false
   #lastProgressAt = 0
   #seenBytes = 0
+  #seenBytesIn = 0
   #windowStart = 0
   #windowBytes = 0
 
@@ -155,7 +156,8 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
       status,
       headers: this.#owner.answerHeaders(headers),
       hasBody: framing.hasBody,
-      contentLength: framing.contentLength,
+      // RFC 9110 8.6: a 204 has none, whatever the upstream states.
+      contentLength: status === 204 ? undefined : framing.contentLength,
     })
     this.#sink.onDrain = () => {
       this.#isDownloadPaused = false
@@ -181,7 +183,11 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   }
 
   ended(trailers: Buffer[]): void {
-    this.#over()
+    this.#isOver = true
+    // The client has yet to take what is left: it is watched until the exchange is done.
+    this.#isDownloadPaused = true
+    this.#isEventStream = false
+    this.#startDownload()
     this.#sink?.end(trailers.length === 0 ? undefined : safeTrailers(latin1Headers(trailers)))
   }
 
@@ -212,6 +218,11 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     else this.#owner.failed(error)
   }
 
+  /** The exchange is done. */
+  close(): void {
+    this.#request.watchdog.forget(this)
+  }
+
   // Deadlines
 
   tick(now: number): void {
@@ -240,6 +251,8 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   #tickDuringAnswer(now: number): void {
     const { bodyIdleMs } = this.#request
     if (!this.#isDownloadPaused) {
+      // An upstream may answer while it still reads.
+      if (this.#hasUploaded()) this.#lastProgressAt = now
       if (now - this.#lastProgressAt > bodyIdleMs) this.#timeOut('upstream_timeout')
       return
     }
@@ -251,6 +264,13 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     if (now - this.#lastProgressAt > bodyIdleMs || this.#isTooSlow(now, bytesTaken)) {
       this.#timeOut('request_timeout')
     }
+  }
+
+  #hasUploaded(): boolean {
+    const { bytesIn } = this.#exchange
+    if (bytesIn === this.#seenBytesIn) return false
+    this.#seenBytesIn = bytesIn
+    return true
   }
 
   #startDownload(): void {
@@ -268,7 +288,8 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   #timeOut(code: 'upstream_timeout' | 'request_timeout'): void {
     this.#call.abort()
-    this.failed(new SidegateError(code))
+    if (this.#isOver) this.#exchange.abort()
+    else this.failed(new SidegateError(code))
   }
 
   #giveUp(): void {

@@ -13,7 +13,7 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from 'n
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Code } from '../errors.ts'
-import { Connection } from './connection.ts'
+import { Connection, type Backlog } from './connection.ts'
 import type { ExchangeHandler } from './exchange.ts'
 import { NodeExchange } from './node-exchange.ts'
 import { SocketExchange } from './socket-exchange.ts'
@@ -46,11 +46,15 @@ export interface ServerOptions {
   readonly onConnectionClosed: () => void
 }
 
+/** How long a connection without a request may hold up the end. */
+const FRESH_CONNECTION_MS = 1000
+
 /** A listener that is up until it is closed. */
 export class Server {
   readonly #server: HttpServer | HttpsServer
   readonly #options: ServerOptions
   readonly #connections = new Map<Duplex, Connection>()
+  readonly #backlog: Backlog = { size: 0 }
   #isDraining = false
 
   constructor(options: ServerOptions) {
@@ -90,8 +94,16 @@ export class Server {
 
   /** From now on every answer is the last of its connection; idle connections are closed. */
   drain(): void {
+    if (this.#isDraining) return
     this.#isDraining = true
+    for (const connection of this.#connections.values()) connection.drain()
     this.#server.closeIdleConnections()
+    // Those that have not sent a request yet are not idle to node:http; one may be on its way.
+    setTimeout(() => {
+      for (const connection of this.#connections.values()) {
+        if (connection.isIdle && !connection.isCondemned) connection.socket.destroy()
+      }
+    }, FRESH_CONNECTION_MS).unref()
   }
 
   /** Stops accepting; resolves when the last connection has gone. */
@@ -139,7 +151,7 @@ export class Server {
     const isTls = this.#options.tls !== undefined
     this.#connections.set(
       socket,
-      new Connection(socket, isTls, isUnix, handler, (connection, fault) => {
+      new Connection(socket, isTls, isUnix, this.#backlog, handler, (connection, fault) => {
         handler(new SocketExchange(connection, faultyRequest(fault)))
       }),
     )
@@ -204,7 +216,7 @@ export class Server {
    * call). node:http has stopped parsing by then, so the request goes to it once more without.
    */
   #restart(request: IncomingMessage, socket: Duplex, rest: Buffer): void {
-    let head = `${request.method ?? ''} ${request.url ?? ''} HTTP/1.1\r\n`
+    let head = `${request.method ?? ''} ${request.url ?? ''} HTTP/1.${request.httpVersionMinor}\r\n`
     const headers = request.rawHeaders
     for (let i = 0; i + 1 < headers.length; i += 2) {
       const name = headers[i] ?? ''

@@ -151,7 +151,7 @@ export class SocketExchange implements Exchange, ResponseSink {
   }
 
   abort(): void {
-    this.#connection.socket.destroy()
+    this.#connection.cut()
     this.#gone()
   }
 

@@ -87,6 +87,11 @@ class Slot {
     this.continueFilter = new ContinueFilter(socket)
     options.onSocketOpened()
     socket.on('close', options.onSocketClosed)
+    // undici takes ECONNRESET for the end of an answer without length, and where it has been paused
+    // fails an assertion over it, which would end the process.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET') error.code = 'EUPSTREAMRESET'
+    })
   }
 }
 

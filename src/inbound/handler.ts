@@ -38,12 +38,19 @@ export interface WebSocketSession {
   readonly channel: string
   /** `undefined` on an open channel. */
   readonly definition: string | undefined
-  readonly generation: number
+  /** Of the definition as it was when it let the caller in. */
+  readonly fingerprint: string | undefined
 }
 
 export function createInboundHandler(services: InboundServices): ExchangeHandler {
   return (exchange) => {
-    new Visit(services, exchange).begin()
+    try {
+      new Visit(services, exchange).begin()
+    } catch (error) {
+      // A fault of ours costs the one connection, never the process.
+      services.log.error('handler_failed', { detail: String(error) })
+      exchange.abort()
+    }
   }
 }
 
@@ -60,6 +67,7 @@ class Visit implements RelayOwner {
   #code: Code | undefined
   #status = 0
   #isGone = false
+  #relay: Relay | undefined
   #sentAt = 0
   #answeredAt = 0
 
@@ -176,6 +184,7 @@ class Visit implements RelayOwner {
       },
       this,
     )
+    this.#relay = relay
     relay.start()
   }
 
@@ -201,11 +210,12 @@ class Visit implements RelayOwner {
 
   upgraded(pair: WebSocketPair): void {
     if (this.#route === undefined) return
+    const definition = this.#principal?.definition
     this.#services.onWebSocket({
       pair,
       channel: this.#route.channel.name,
-      definition: this.#principal?.definition,
-      generation: this.#generation.number,
+      definition,
+      fingerprint: this.#generation.definitions.get(definition ?? '')?.fingerprint,
     })
   }
 
@@ -221,6 +231,7 @@ class Visit implements RelayOwner {
 
   #done(outcome: Outcome): void {
     const exchange = this.#exchange
+    this.#relay?.close()
     const { accessLog, unmatchedMetrics } = this.#services
     const route = this.#route
     const durationMs = performance.now() - exchange.startedAt

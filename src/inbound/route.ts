@@ -28,4 +28,5 @@ export interface InboundGeneration {
   /** Lower-case names of headers of which a second one is refused. */
   readonly watchedHeaders: ReadonlySet<string>
   readonly proxies: TrustedProxies
+  readonly definitions: ReadonlyMap<string, { readonly fingerprint: string }>
 }

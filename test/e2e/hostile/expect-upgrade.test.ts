@@ -205,6 +205,61 @@ t.test('Expect on HTTP/1.0 gets no 100', async (t) => {
   t.strictSame(answer.interim, [])
 })
 
+t.test('HTTP/1.0 that offers an upgrade is answered as HTTP/1.0', async (t) => {
+  gate.upstream.scripts.set('/o/chunks', (_request, socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'),
+  )
+  for (const protocol of ['h2c', 'websocket', 'TLS/1.0']) {
+    const client = await gate.connect(t)
+    const { body, message } = await client.request(
+      `GET /o/chunks HTTP/1.0\r\n${host}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+    )
+    await client.ended()
+    t.strictSame([body, message.framing.kind], ['hello', 'close'], protocol)
+  }
+})
+
+t.test(
+  'an upgrade that is not ours may be offered with every request of a connection',
+  async (t) => {
+    const client = await gate.connect(t)
+    const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n'
+    for (let i = 0; i < 20; i++) {
+      const body = i % 2 === 0 ? '' : 'hello'
+      const framing = body === '' ? '' : `Content-Length: ${body.length}\r\n`
+      const answered = await client.request(
+        `POST /o/again-${i} HTTP/1.1\r\n${host}${offer}${framing}\r\n${body}`,
+      )
+      t.equal(answered.body, `POST /o/again-${i}`)
+    }
+  },
+)
+
+t.test('limits hold for a request that is parsed anew without its Upgrade', async (t) => {
+  const mark = gate.invariants.mark()
+  const offer = 'Connection: Upgrade\r\nUpgrade: h2c\r\n'
+  for (const [lines, code] of [
+    [`X: ${'y'.repeat(17_000)}\r\n`, 'headers_too_large'],
+    ['a: b\r\n'.repeat(300), 'headers_too_large'],
+    ['Host: other.example\r\n', 'bad_request'],
+    ['Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', 'bad_request'],
+    ['Transfer-Encoding: gzip, chunked\r\n', 'bad_request'],
+    [`${mobileKey}X-API-Key: x\r\n`, 'bad_request'],
+  ] as const) {
+    for (const order of [offer + lines, lines + offer]) {
+      const client = await gate.connect(t)
+      client.expect('POST')
+      await client.send(`POST /p/x HTTP/1.1\r\n${host}${order}\r\n${goodRequest}`)
+      await client.ended()
+      t.strictSame(
+        client.answers.map((answer) => answer.code),
+        [code],
+      )
+    }
+  }
+  gate.invariants.check(t, mark, { letIn: [] })
+})
+
 t.test('nothing of that told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })

@@ -227,6 +227,44 @@ t.test('connections beyond limits.connections are not served and do no harm', as
   await small.invariants.checkAtEnd(t)
 })
 
+t.test('connections that come and go leave nothing behind', async (t) => {
+  const ways = [
+    '',
+    'GET /o/x HT',
+    `GET /o/x HTTP/1.1\r\n${host}\r\n`,
+    `POST /o/x HTTP/1.1\r\n${host}Content-Length: 10\r\n\r\nhello`,
+    `POST /p/x HTTP/1.1\r\n${host}Content-Length: 10\r\n\r\nhello`,
+    'GET /o/x HTTP/9.9\r\n\r\n',
+    `GET /o/x HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    `GET /o/x HTTP/1.1\r\n${host}\r\n`.repeat(20),
+  ]
+  const before = await gate.sidegate.residentKib()
+  for (let i = 0; i < 1_600; i++) {
+    const client = await gate.connect(t)
+    await client.send(ways[i % ways.length] ?? '')
+    if (i % 3 === 0) await new Promise(setImmediate)
+    if (i % 2 === 0) client.socket.resetAndDestroy()
+    else client.destroy()
+  }
+  const open = (side: string) => gate.sidegate.metric(`sidegate_open_connections{side="${side}"}`)
+  await eventually('no inbound connection', async () => (await open('inbound')) === 0)
+  await eventually('few upstream connections', async () => ((await open('upstream')) ?? 99) <= 20)
+  const grown = (await gate.sidegate.residentKib()) - before
+  t.ok(grown < 100_000, `memory grew by ${grown} KiB`)
+})
+
+t.test('names of headers that never end do not fill the log', async (t) => {
+  // Each odd name is logged once; whoever makes up new ones must not write the disk full.
+  const before = gate.sidegate.output.length
+  const client = await gate.connect(t)
+  for (let i = 0; i < 100; i++) {
+    const lines = Array.from({ length: 250 }, (_, k) => `x_${i}_${k}: y\r\n`).join('')
+    t.equal((await client.request(`GET /o/x HTTP/1.1\r\n${host}${lines}\r\n`)).status, 200)
+  }
+  const written = gate.sidegate.output.length - before
+  t.ok(written < 500_000, `${written} characters for 25,000 names`)
+})
+
 t.test('no flood told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })

@@ -415,6 +415,78 @@ t.test('Set-Cookie lines stay apart, and a redirect is the client’s to follow'
   )
 })
 
+t.test('an answer means the same however it is cut into segments', async (t) => {
+  const bytes = `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok}X-A: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nmin\r\n1\r\ne\r\n0\r\nX-Sum: c\r\n\r\n`
+  const path = `/o/bad-${++count}`
+  gate.upstream.scripts.set(path, async (_request, socket) => {
+    for (const char of bytes) {
+      socket.write(char, 'latin1')
+      await new Promise(setImmediate)
+    }
+  })
+  for (let i = 0; i < 3; i++) {
+    const client = await gate.connect(t)
+    const got = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+    t.strictSame(
+      [got.status, got.header('x-a'), got.body, got.interim.length, got.message.trailers],
+      [200, 'b', 'mine', 1, [['X-Sum', 'c']]],
+    )
+  }
+})
+
+t.test('a 100 that does not end is not waited for beyond its size', async (t) => {
+  const path = script(`HTTP/1.1 100 Continue\r\nX: ${'y'.repeat(30_000)}`)
+  const client = await gate.connect(t)
+  const { code } = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+  t.equal(code, 'upstream_failed')
+})
+
+t.test('a body that looks like a 100 is a body', async (t) => {
+  const body = 'HTTP/1.1 100 Continue\r\n\r\nrest'
+  for (const bytes of [answer(200, [], body), `HTTP/1.0 200 OK\r\n\r\n${body}`]) {
+    const path = `/o/bad-${++count}`
+    gate.upstream.scripts.set(path, async (_request, socket) => {
+      const at = bytes.indexOf('\r\n\r\n') + 4
+      socket.write(bytes.slice(0, at))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      socket.end(bytes.slice(at))
+    })
+    const client = await gate.connect(t)
+    t.equal((await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)).body, body)
+  }
+})
+
+const places: Readonly<Record<string, (char: string) => string>> = {
+  'a header value': (char) => `${ok}X-A: a${char}b\r\nContent-Length: 4\r\n\r\nmine`,
+  'a header name': (char) => `${ok}X${char}A: b\r\nContent-Length: 4\r\n\r\nmine`,
+  'a reason phrase': (char) => `HTTP/1.1 200 O${char}K\r\nContent-Length: 4\r\n\r\nmine`,
+  'a trailer value': (char) => `${chunked}4\r\nmine\r\n0\r\nX-A: a${char}b\r\n\r\n`,
+  'a trailer name': (char) => `${chunked}4\r\nmine\r\n0\r\nX${char}A: b\r\n\r\n`,
+  'a header of a 103': (char) =>
+    `HTTP/1.1 103 E\r\nX-A: a${char}b\r\n\r\n${answer(200, [], 'mine')}`,
+}
+
+for (const [place, make] of Object.entries(places)) {
+  // What the parser of the upstream's side lets pass must not make the client's side throw.
+  t.test(`any byte in ${place} of an answer is relayed as strict HTTP, or refused`, async (t) => {
+    const wrong: string[] = []
+    for (let byte = 0; byte < 256; byte++) {
+      const path = script(make(String.fromCharCode(byte)))
+      const client = await gate.connect(t)
+      client.expect('GET')
+      await client.send(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+      await eventually('a verdict', () => client.answers[0]?.isComplete === true || client.isEnded)
+      const verdict = verdictOn(client)
+      const isRight = verdict === 'whole: mine' || verdict === 'refused' || verdict === 'cut'
+      if (!isRight || client.fault !== undefined)
+        wrong.push(`${byte}: ${verdict} ${client.fault ?? ''}`)
+      client.destroy()
+    }
+    t.strictSame(wrong, [])
+    t.ok(gate.sidegate.isAlive)
+  })
+}
+
 t.test('no answer of an upstream told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })
