@@ -14,14 +14,22 @@ const MAX_WAITING = 64
 
 /**
  * Pipelined requests that may wait on all connections of a listener. One read can hold thousands, and
- * each costs about 6 KB until it is answered: beyond this, connections with more than a few are cut.
+ * each costs kilobytes until it is answered: beyond this, connections with more than a few are cut.
  */
-const MAX_BACKLOG = 8192
+const MAX_BACKLOG = 4096
 const MIN_WAITING = 8
+
+/**
+ * Pipelined requests that are answered before others have their turn: node reads on within a turn, and
+ * one client could otherwise keep the process busy for seconds.
+ */
+const MAX_ANSWERS_IN_TURN = 16
 
 /** Counts what waits on all connections of a listener. */
 export interface Backlog {
   size: number
+  /** It is full: nothing more should be read in this turn of the loop. */
+  readonly onFull: () => void
 }
 
 /** An exchange as the connection that it came by steers it. */
@@ -43,6 +51,8 @@ export class Connection {
   #waiting: QueuedExchange[] = []
   #isCondemned = false
   #isHoldingBack = false
+  #isResting = false
+  #answeredInTurn = 0
   #isDraining = false
   #isClosedOnRelease = false
   /** What broke the parser while an earlier request was still being answered. */
@@ -79,17 +89,18 @@ export class Connection {
   }
 
   get isIdle(): boolean {
-    return this.#active === undefined
+    return this.#active === undefined && !this.#isResting
   }
 
   /** Takes the next request. While one is under way the rest waits, and the socket is not read. */
   accept(exchange: QueuedExchange): void {
     if (this.#isCondemned) return
-    if (this.#active === undefined) {
+    if (this.isIdle) {
       this.#begin(exchange)
       return
     }
     if (this.#backlog.size >= MAX_BACKLOG && this.#waiting.length >= MIN_WAITING) {
+      this.#backlog.onFull()
       this.condemn()
       this.socket.destroy()
       return
@@ -110,9 +121,7 @@ export class Connection {
     this.#isHoldingBack = true
     queueMicrotask(() => {
       this.#isHoldingBack = false
-      if (this.#waiting.length <= MAX_WAITING) return
-      this.socket.pause()
-      this.socket.emit('pause')
+      if (this.#waiting.length > MAX_WAITING) this.hold()
     })
   }
 
@@ -136,6 +145,22 @@ export class Connection {
       this.socket.destroySoon()
     }
     if (this.#isCondemned) return
+    this.#answeredInTurn += 1
+    if (this.#waiting.length > 0 && this.#answeredInTurn >= MAX_ANSWERS_IN_TURN) this.#rest()
+    else this.#advance()
+  }
+
+  /** Lets the other connections have their turn of the loop. */
+  #rest(): void {
+    this.#isResting = true
+    setImmediate(() => {
+      this.#isResting = false
+      this.#answeredInTurn = 0
+      if (!this.#isCondemned) this.#advance()
+    })
+  }
+
+  #advance(): void {
     const next = this.#waiting.shift()
     if (next !== undefined) {
       this.#backlog.size -= 1
@@ -162,6 +187,17 @@ export class Connection {
     this.#isClosedOnRelease = true
   }
 
+  /** Reads nothing until `letGo`. */
+  hold(): void {
+    if (this.#isCondemned) return
+    this.socket.pause()
+    this.socket.emit('pause')
+  }
+
+  letGo(): void {
+    if (!this.#isCondemned && this.#waiting.length <= MAX_WAITING) this.socket.resume()
+  }
+
   /** Cuts the connection so that nobody takes what was sent for a whole answer. */
   cut(): void {
     this.condemn()
@@ -186,7 +222,8 @@ export class Connection {
   parserFailed(fault: Code, isCodingUnknown: boolean): void {
     const active = this.#active
     if (active === undefined) {
-      if (!this.#isCondemned) this.#fail(fault)
+      if (this.#isResting) this.#pendingFault ??= fault
+      else if (!this.#isCondemned) this.#fail(fault)
     } else if (active.isBodyComplete) {
       this.#pendingFault ??= fault
     } else {

@@ -54,7 +54,13 @@ export class Server {
   readonly #server: HttpServer | HttpsServer
   readonly #options: ServerOptions
   readonly #connections = new Map<Duplex, Connection>()
-  readonly #backlog: Backlog = { size: 0 }
+  readonly #backlog: Backlog = {
+    size: 0,
+    onFull: () => {
+      this.#holdAll()
+    },
+  }
+  #isHolding = false
   #isDraining = false
 
   constructor(options: ServerOptions) {
@@ -182,6 +188,17 @@ export class Server {
     connection.accept(
       new NodeExchange(connection, request, response, this.#judge(request), this.#isLastWanted),
     )
+  }
+
+  /** Connections that were cut give their memory back only at the end of this turn of the loop. */
+  #holdAll(): void {
+    if (this.#isHolding) return
+    this.#isHolding = true
+    for (const connection of this.#connections.values()) connection.hold()
+    setImmediate(() => {
+      this.#isHolding = false
+      for (const connection of this.#connections.values()) connection.letGo()
+    })
   }
 
   readonly #isLastWanted = (): boolean => this.#isDraining
