@@ -155,12 +155,23 @@ export class Server {
     const { handler } = this.#options
     const isUnix = this.#options.address.kind === 'unix'
     const isTls = this.#options.tls !== undefined
-    this.#connections.set(
+    const connection = new Connection(
       socket,
-      new Connection(socket, isTls, isUnix, this.#backlog, handler, (connection, fault) => {
-        handler(new SocketExchange(connection, faultyRequest(fault)))
-      }),
+      isTls,
+      isUnix,
+      this.#backlog,
+      handler,
+      (condemned, fault) => {
+        handler(new SocketExchange(condemned, faultyRequest(fault)))
+      },
     )
+    this.#connections.set(socket, connection)
+    if (this.#isHolding) {
+      // Behind the tick with which node:http begins to read.
+      queueMicrotask(() => {
+        connection.hold()
+      })
+    }
     this.#options.onConnectionOpened()
     socket.on('error', ignore)
     socket.on('close', () => {
