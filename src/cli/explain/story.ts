@@ -148,7 +148,6 @@ async function createWorld(config: Config, inbound: InboundConfig): Promise<Worl
     checker,
     lookupKey,
   })
-  if (generation.inbound === undefined) throw new Error('a generation without inbound was built')
   return { ...generation.inbound, secretHeaders: listSecretHeaders(config) }
 }
 

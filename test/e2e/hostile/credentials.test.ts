@@ -170,6 +170,19 @@ t.test('right credentials of a definition that the channel does not accept are 4
   gate.invariants.check(t, mark, { letIn: [] })
 })
 
+t.test('what stands in a query, or in headers of a caller, is in no log line', async (t) => {
+  // People put tokens into links, and logs are read by more people than secrets are.
+  for (const path of ['/o/x', '/p/x', '/nowhere', '/o//x', '/o/x%00']) {
+    const client = await gate.connect(t)
+    await client.request(
+      `GET ${path}?token=query-marker HTTP/1.1\r\n${host}Cookie: cookie-marker\r\nX-Mine: header-marker\r\nReferer: http://x/?referer-marker\r\n\r\n`,
+    )
+  }
+  const lines = () => gate.sidegate.lines.filter(({ path }) => path === '/nowhere')
+  await gate.sidegate.line('the access line', () => lines().length > 0)
+  t.notMatch(gate.sidegate.output, /(query|cookie|header|referer)-marker/)
+})
+
 t.test('reasons of failures are counted, for the operator only', async (t) => {
   for (const reason of [
     'missing',

@@ -303,6 +303,22 @@ t.test('__proto__ and other names outside A-Za-z0-9- never reach the upstream', 
   t.strictSame(request.values('constructor'), ['f'])
 })
 
+t.test('a repeated Authorization is refused where no definition reads it too', async (t) => {
+  // Which of them the service behind an open channel believes is not for the caller to play with.
+  const open = await startGate(t, {
+    top: { security: [], channels: [{ name: 'open', path: '/o/*', security: 'none' }] },
+  })
+  for (const name of ['Authorization', 'Proxy-Authorization']) {
+    const client = await open.connect(t)
+    const { code } = await client.request(
+      `GET /o/x HTTP/1.1\r\n${host}${name}: a\r\n${name.toLowerCase()}: b\r\n\r\n`,
+    )
+    t.equal(code, 'bad_request', name)
+    await client.ended()
+  }
+  t.equal(open.upstream.bytesReceived, 0)
+})
+
 t.test('no hostile header line told a secret or hurt the process', async (t) => {
   await gate.invariants.checkAtEnd(t)
 })

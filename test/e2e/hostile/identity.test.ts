@@ -23,7 +23,17 @@ const gate = await startGate(t, {
     },
     { name: 'override', path: '/m/*', methods: ['GET', 'POST'], security: 'none' },
     { name: 'kept', path: '/kept/*', security: 'mobile', forward_credentials: true },
-    { name: 'names', path: '/names/*', security: 'none', allow_header_names: ['X_Allowed'] },
+    {
+      name: 'names',
+      path: '/names/*',
+      security: 'none',
+      allow_header_names: [
+        'X_Allowed',
+        'X_Authenticated_User',
+        'X_Sidegate_Scopes',
+        'X_Forwarded_For',
+      ],
+    },
   ],
 })
 
@@ -288,10 +298,14 @@ t.test('forward_identity tells more, exactly once each, whatever the caller says
 })
 
 t.test('allow_header_names lets a name pass, but never an alias of the identity', async (t) => {
-  const lines = 'X_Allowed: a\r\nX_Other: b\r\nX_Authenticated_User: root\r\n'
+  const lines =
+    'X_Allowed: a\r\nX_Other: b\r\nX_Authenticated_User: root\r\nX_Sidegate_Scopes: x\r\nX_Forwarded_For: 10.0.0.1\r\n'
   const request = await arrive(t, '/names', lines)
   t.strictSame(request.values('x_allowed'), ['a'])
   t.strictSame(request.values('x_other'), [])
+  t.strictSame(request.values('x_sidegate_scopes'), [])
+  t.strictSame(request.values('x_forwarded_for'), [])
+  t.strictSame(request.values('x-forwarded-for'), ['127.0.0.1'])
   t.strictSame(identitiesIn(request), [])
 })
 

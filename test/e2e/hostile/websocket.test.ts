@@ -196,6 +196,20 @@ t.test('an upstream that leaves closes the client', async (t) => {
   t.equal(client.answers[0]?.status, 101)
 })
 
+t.test('a reset on one side ends the other', async (t) => {
+  gate.upstream.scripts.set('/p/reset', (_request, socket) => socket.write(accept))
+  for (const [i, side] of (['client', 'upstream'] as const).entries()) {
+    const client = await gate.connect(t)
+    await client.send(upgrade('/p/reset', mobileKey))
+    await eventually('a 101', () => client.answers[0]?.status === 101)
+    const { connection } = await gate.upstream.requestFor('/p/reset', i)
+    if (side === 'client') client.socket.resetAndDestroy()
+    else connection.socket.resetAndDestroy()
+    await eventually('both ends', () => connection.isClosed && client.isEnded)
+  }
+  t.pass('both were closed')
+})
+
 t.test('with a real client and a real server', async (t) => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   t.after(() => {
