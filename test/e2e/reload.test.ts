@@ -370,6 +370,42 @@ t.test('WebSockets are closed when their definition changes, and others are kept
   t.equal(free.isEnded, false)
 })
 
+// The session began with a secret that was replaced before the upstream had answered.
+t.test('a WebSocket of a replaced secret is closed even if its 101 comes after', async (t) => {
+  let accept: () => void = () => undefined
+  upstream.scripts.set('/p/late-ws', async (_request, socket) => {
+    await new Promise<void>((resolve) => {
+      accept = resolve
+    })
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    )
+  })
+  const sidegate = await start(t)
+  const client = await RawClient.connect(t, sidegate.port('inbound'))
+  const lines = `${withKey(KEY)}Connection: Upgrade\r\nUpgrade: websocket\r\n`
+  await client.send(`GET /p/late-ws HTTP/1.1\r\n${host}${lines}\r\n`)
+  await upstream.requestFor('/p/late-ws')
+  await sidegate.write('key.txt', NEXT_KEY)
+  await reached(sidegate, 2)
+  accept()
+  await client.ended(20_000)
+  t.equal(client.answers[0]?.body.slice(2, 4), '\x03\xf0')
+})
+
+// A request on a listener that no configuration stands behind ended the process.
+t.test('a reload without inbound leaves a gate that answers 404', async (t) => {
+  const sidegate = await start(t)
+  const { security } = standard
+  await sidegate.write(
+    'sidegate.yaml',
+    JSON.stringify({ admin: { listen: '127.0.0.1:0' }, security }),
+  )
+  await reached(sidegate, 2)
+  t.equal(await ask(t, sidegate, '/o/x'), 404)
+  t.equal((await sidegate.admin('/livez')).status, 200)
+})
+
 t.test('a changed listener is reported as needing a restart, the rest is applied', async (t) => {
   const sidegate = await start(t)
   const channels = [...standard.channels, { name: 'new', path: '/new', security: 'none' }]

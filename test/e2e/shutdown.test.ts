@@ -50,6 +50,14 @@ t.test('during drain_delay new requests are served, while /readyz says 503 at on
   await t.rejects(gate.connect(t), 'nobody listens any more')
 })
 
+// node:http does not count a connection without a request as idle.
+t.test('a connection that never sent a request does not hold up the end', async (t) => {
+  const gate = await startGate(t, { shutdown: { drain_delay: '0s', drain_timeout: '1h' } })
+  await gate.connect(t)
+  gate.sidegate.child.kill('SIGTERM')
+  t.equal(await gate.sidegate.exited(), 0)
+})
+
 t.test('a request that does not finish is cut after drain_timeout', async (t) => {
   const gate = await startGate(t, { shutdown: { drain_delay: '0s', drain_timeout: '500ms' } })
   gate.upstream.scripts.set('/o/never', (_request, socket) =>

@@ -268,6 +268,33 @@ t.test('an answer of another version is refused, or relayed as HTTP/1.1', async 
   }
 })
 
+// To HTTP/1.0 a FIN is the end of a whole answer: only a reset says that it is not.
+t.test('a cut answer is not a whole one to HTTP/1.0 either', async (t) => {
+  const path = `/o/bad-${++count}`
+  gate.upstream.scripts.set(path, async (_request, socket) => {
+    socket.write(`${chunked}4\r\nmine\r\n`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    socket.end()
+  })
+  const client = await gate.connect(t)
+  const errors: unknown[] = []
+  client.socket.on('error', (error) => errors.push(error))
+  await client.send(`GET ${path} HTTP/1.0\r\n${host}\r\n`)
+  await client.ended()
+  t.match(errors, [{ code: 'ECONNRESET' }])
+})
+
+t.test('a 204 states no length, whatever the upstream states', async (t) => {
+  const path = script('HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n')
+  const client = await gate.connect(t)
+  const { status, headers } = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+  t.equal(status, 204)
+  t.equal(
+    headers.some(([name]) => name.toLowerCase() === 'content-length'),
+    false,
+  )
+})
+
 t.test('103 is not sent to HTTP/1.0', async (t) => {
   const path = script(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${answer(200, [], 'mine')}`)
   const client = await gate.connect(t)
