@@ -212,7 +212,7 @@ t.test('forwarding headers of a stranger are replaced, in every spelling', async
 t.test('forwarding headers of a trusted proxy are kept and appended to', async (t) => {
   const trusting = await startGate(t, { inbound: { trusted_proxies: ['127.0.0.0/8'] } })
   const lines =
-    'X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 203.0.113.7\r\n'
+    'X-Forwarded-For: 203.0.113.7\r\nX_Forwarded_For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 203.0.113.7\r\n'
   const request = await arrive(
     t,
     '/p',
