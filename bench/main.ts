@@ -69,7 +69,15 @@ function report(title: string, column: string, results: ReadonlyMap<string, Summ
 async function benchPeers(owner: Owner, upstreamPort: number): Promise<Map<string, Summary>> {
   const started = new Map<string, subjects.Subject>([
     ['nginx', await subjects.startNginxPeer(owner, upstreamPort)],
-    ['http-proxy 1.18.1', await subjects.startHttpProxyPeer(owner, upstreamPort)],
+    ...(await Promise.all(
+      (['default agent', 'keep-alive agent'] as const).map(
+        async (agent) =>
+          [
+            `http-proxy 1.18.1, ${agent}`,
+            await subjects.startHttpProxyPeer(owner, upstreamPort, agent),
+          ] as const,
+      ),
+    )),
     ['Sidegate', await subjects.startGate(owner, { upstreamPort })],
     ['Sidegate, access log', await subjects.startGate(owner, { upstreamPort, access: true })],
   ])

@@ -62,10 +62,14 @@ export function startNginxPeer(owner: Owner, upstreamPort: number): Promise<Subj
 }
 
 /** The minimal gate on http-proxy. */
-export async function startHttpProxyPeer(owner: Owner, upstreamPort: number): Promise<Subject> {
+export async function startHttpProxyPeer(
+  owner: Owner,
+  upstreamPort: number,
+  agent: 'default agent' | 'keep-alive agent',
+): Promise<Subject> {
   const port = await findFreePort()
   const file = join('bench', 'peers', 'http-proxy.mjs')
-  const child = startNode(owner, [file, String(port), String(upstreamPort), KEY])
+  const child = startNode(owner, [file, String(port), String(upstreamPort), KEY, agent])
   await eventually('http-proxy listens', () => isListening(port))
   return { pid: child.pid ?? 0, port }
 }

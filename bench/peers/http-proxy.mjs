@@ -1,10 +1,12 @@
 // The baseline: a gate as one would write it with http-proxy, in so few lines that nothing but the
-// library costs. Arguments: port to listen on, port of the upstream, key.
+// library costs. Arguments: port to listen on, port of the upstream, key, and whether connections to the
+// upstream are kept, which the library does not do unless it is given an agent that does.
 import http from 'node:http'
 import httpProxy from 'http-proxy'
 
-const [port, upstreamPort, key] = process.argv.slice(2)
-const agent = new http.Agent({ keepAlive: true, maxSockets: 256 })
+const [port, upstreamPort, key, kind] = process.argv.slice(2)
+const agent =
+  kind === 'keep-alive agent' ? new http.Agent({ keepAlive: true, maxSockets: 256 }) : undefined
 const proxy = httpProxy.createProxyServer({ target: `http://127.0.0.1:${upstreamPort}`, agent })
 proxy.on('error', (_error, _request, response) => {
   if (!response.headersSent) response.writeHead(502)
