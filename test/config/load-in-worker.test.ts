@@ -153,7 +153,8 @@ t.test('a thread that dies is a problem, and tells no secret', async (t) => {
     ['ends', 'process.exit(3)', /ended early, with exit code 3/],
     ['has nothing to do', '', /ended early, with exit code 0/],
     ['does not compile', 'hunter2 hunter2', /failed: SyntaxError/],
-    ['takes all memory', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length))', /ran out of memory/],
+    // In small pieces: Node 24 ends the whole process where a thread asks for much more at once.
+    ['takes all memory', 'const a = []; for (;;) a.push({ n: a.length })', /ran out of memory/],
   ] // prettier-ignore
   for (const [name, code, problem] of rows) {
     const entry = new URL(`data:text/javascript,${encodeURIComponent(code)}`)

@@ -142,5 +142,6 @@ t.test('a reader that takes nothing costs lines, not memory or time', async (t) 
   const written = records.filter(({ event }) => event === 'line').length
   const lost = reports.reduce((sum, { count }) => sum + (count ?? 0), 0)
   t.ok(written < 20_000)
-  t.equal(lost, 20_000 - written)
+  // Lines that say "alive" may be lost too, one in 20 ms.
+  t.ok(lost >= 20_000 - written && lost < 20_000 - written + 200, `${lost} of ${20_000 - written}`)
 })
