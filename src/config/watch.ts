@@ -13,6 +13,8 @@ import type { Contents } from './contents.ts'
 
 /** The clock of a file system is coarse, and on a network not even ours. */
 const CLOCK_MARGIN_MS = 2000
+/** How long a source may take to be ready before it is closed all the same. */
+const READY_LIMIT_MS = 1000
 /** No content hashes to it: whatever is found counts as changed. */
 const UNKNOWN = 'unknown'
 
@@ -159,7 +161,7 @@ class ContentWatcher implements Watcher {
     const contents = await readContents(this.#files, this.#directories)
     if (this.#closing.signal.aborted || round !== this.#round) return undefined
     this.#adopt(contents)
-    this.#events?.follow(contents)
+    await this.#events?.follow(contents)
     return contents
   }
 
@@ -194,6 +196,8 @@ class Events {
   readonly #onLost: ((error: unknown) => void) | undefined
   readonly #onEvent: () => void
   #source: EventSource | undefined
+  /** Resolves when the source has said that it is ready, or that it failed. */
+  #settled: Promise<void> = Promise.resolve()
   /** What the source watches, inodes included: a directory made anew needs a new watch. */
   #watched = ''
   #isOff = false
@@ -208,14 +212,15 @@ class Events {
     this.#onEvent = onEvent
   }
 
-  follow({ directories, entries, listings }: Contents): void {
+  async follow({ directories, entries, listings }: Contents): Promise<void> {
     const paths = [...directories.keys()].sort()
     const ids = paths.map((path) => `${path} ${directories.get(path) ?? ''}`)
     const watched = [...ids, '', ...[...entries].sort()].join('\0')
     if (this.#isOff || watched === this.#watched) return
     this.#watched = watched
     // Closed before the next is opened: chokidar shares handles by path, and this one's is stale.
-    void this.#drop()
+    await this.#drop()
+    if (this.#isOff) return
     const source = this.#open(paths, {
       persistent: true,
       ignoreInitial: true,
@@ -230,6 +235,12 @@ class Events {
         !(listings.has(dirname(path)) && isConfigName(basename(path))),
     })
     this.#source = source
+    this.#settled = new Promise<void>((resolve) => {
+      source.on('ready', resolve)
+      source.on('error', () => {
+        resolve()
+      })
+    })
     source.on('all', this.#onEvent)
     // Whatever happened before it was ready went unseen.
     source.on('ready', this.#onEvent)
@@ -253,6 +264,8 @@ class Events {
     const source = this.#source
     this.#source = undefined
     if (source === undefined) return
+    // Closed while it still looks around, chokidar leaves watches behind that nobody can close.
+    await Promise.race([this.#settled, sleep(READY_LIMIT_MS, undefined, { ref: false })])
     const closed = source.close()
     // Closing takes the listeners away, and an error without one would end the process.
     source.on('error', () => undefined)

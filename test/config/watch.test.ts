@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createWatcher } from '../../src/config/watch.ts'
@@ -379,6 +379,7 @@ t.test('when events fail, one word about it and the poll goes on alone', async (
   sources[0]?.emit('error', limit)
   sources[0]?.emit('error', limit)
   t.same(state.lost, [limit])
+  await sleep(0)
   t.ok(sources[0]?.isClosed)
   const seen = until(() => read(file) === 'b')
   mkdirSync(join(dir, 'other'))
@@ -426,6 +427,26 @@ t.test('closing ends a check under way and whatever was due', async (t) => {
   watcher.watch([file], [])
   t.equal(state.changes, 0)
 })
+
+t.test('closing leaves no watch behind, however early it comes', async (t) => {
+  const dir = t.testdir({ a: 'a', far: { b: 'b' } })
+  symlinkSync(join('far', 'b'), join(dir, 'b'))
+  const before = countFsWatchers()
+  for (let i = 0; i < 40; i++) {
+    const { watcher } = makeWatcher(t)
+    watcher.watch([join(dir, 'a'), join(dir, 'b')], [dir])
+    await watcher.check()
+    // At another moment each time: what matters is what chokidar is doing then.
+    for (let turn = 0; turn < i % 8; turn++) await setImmediate()
+    await watcher.close()
+  }
+  await sleep(50)
+  t.equal(countFsWatchers() - before, 0)
+})
+
+function countFsWatchers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'FSEventWrap').length
+}
 
 t.test('a watcher that only polls does not keep the process alive', (t) => {
   const url = new URL('../../src/config/watch.js', import.meta.url).href
