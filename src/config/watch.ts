@@ -220,7 +220,7 @@ class Events {
     this.#watched = watched
     // Closed before the next is opened: chokidar shares handles by path, and this one's is stale.
     await this.#drop()
-    if (this.#isOff) return
+    if (this.#hasClosed()) return
     const source = this.#open(paths, {
       persistent: true,
       ignoreInitial: true,
@@ -247,6 +247,11 @@ class Events {
     source.on('error', (error) => {
       this.#lose(error)
     })
+  }
+
+  /** Also while `follow` was waiting. */
+  #hasClosed(): boolean {
+    return this.#isOff
   }
 
   async close(): Promise<void> {
