@@ -46,6 +46,13 @@ export interface ServerOptions {
   readonly onConnectionClosed: () => void
 }
 
+/**
+ * Node 26 goes on parsing the body of a request with `Upgrade`, and lets us answer it only where it
+ * is told beforehand that there is no upgrade. What follows such a body on the connection is lost to
+ * its parser, and so is a fault in it: the answer is the last, and the deadlines end the rest.
+ */
+const READS_UPGRADE_BODIES = Number.parseInt(process.versions.node) >= 26
+
 /** How long a connection without a request may hold up the end. */
 const FRESH_CONNECTION_MS = 1000
 
@@ -180,25 +187,12 @@ export class Server {
     })
   }
 
-  #judge(request: IncomingMessage): Judgement {
-    return judgeHead(
-      {
-        method: request.method ?? '',
-        target: request.url ?? '',
-        versionMajor: request.httpVersionMajor,
-        versionMinor: request.httpVersionMinor,
-        rawHeaders: request.rawHeaders,
-      },
-      this.#options.form,
-    )
-  }
-
   #requested(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket)
     if (connection === undefined) return
-    connection.accept(
-      new NodeExchange(connection, request, response, this.#judge(request), this.#isLastWanted),
-    )
+    const head = judge(request, this.#options.form)
+    const isLast = isUpgradeWithBody(head) ? always : this.#isLastWanted
+    connection.accept(new NodeExchange(connection, request, response, head, isLast))
   }
 
   /** Connections that were cut give their memory back only at the end of this turn of the loop. */
@@ -218,7 +212,7 @@ export class Server {
   #upgraded(request: IncomingMessage, socket: Duplex, rest: Buffer): void {
     const connection = this.#connections.get(socket)
     if (connection === undefined) return
-    const head = this.#judge(request)
+    const head = judge(request, this.#options.form)
     if (!connection.isIdle) {
       connection.closeAfterAnswers()
     } else if (request.method !== 'CONNECT' && head.fault === undefined && !head.isWebSocket) {
@@ -266,6 +260,27 @@ export class Server {
   }
 }
 
+function judge(request: IncomingMessage, form: TargetForm): Judgement {
+  return judgeHead(
+    {
+      method: request.method ?? '',
+      target: request.url ?? '',
+      versionMajor: request.httpVersionMajor,
+      versionMinor: request.httpVersionMinor,
+      rawHeaders: request.rawHeaders,
+    },
+    form,
+  )
+}
+
+function hasBody(head: Judgement): boolean {
+  return head.isChunked || head.contentLength !== undefined
+}
+
+function isUpgradeWithBody(head: Judgement): boolean {
+  return READS_UPGRADE_BODIES && hasBody(head) && head.names.includes('upgrade')
+}
+
 function createNodeServer(options: ServerOptions): HttpServer | HttpsServer {
   const settings = {
     maxHeaderSize: options.headerBytes,
@@ -277,6 +292,12 @@ function createNodeServer(options: ServerOptions): HttpServer | HttpsServer {
     requireHostHeader: false,
     insecureHTTPParser: false,
     noDelay: true,
+    ...(READS_UPGRADE_BODIES
+      ? {
+          shouldUpgradeCallback: (request: IncomingMessage) =>
+            !hasBody(judge(request, options.form)),
+        }
+      : {}),
   }
   const server =
     options.tls === undefined
@@ -321,6 +342,10 @@ function faultOf(error: NodeJS.ErrnoException): Code | undefined {
   if (error.code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout'
   return error.code?.startsWith('HPE_') === true ? 'bad_request' : undefined
+}
+
+function always(): boolean {
+  return true
 }
 
 function ignore(): void {

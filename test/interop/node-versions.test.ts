@@ -57,17 +57,10 @@ function runTests(t: Test, node: string, line: string): void {
   t.end()
 }
 
-/** Said out loud and counted as skipped until it is mended. */
-const KNOWN_FAILURES: ReadonlyMap<string, string> = new Map([
-  ['26', 'Node 26 raises an Upgrade with a body in another way: such requests get no answer there'],
-])
-
 for (const line of LINES.filter((name) => name !== current)) {
   const node = hasBinaries ? installNode(line) : undefined
   const skip =
-    node === undefined
-      ? `npm gave no Node ${line} for ${process.platform} ${process.arch}`
-      : (KNOWN_FAILURES.get(line) ?? false)
+    node === undefined && `npm gave no Node ${line} for ${process.platform} ${process.arch}`
   void t.test(
     `the unit and end-to-end tests pass on Node ${line}`,
     { skip, timeout: 450_000 },

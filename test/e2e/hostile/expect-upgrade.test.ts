@@ -1,13 +1,15 @@
 /** Expect and Upgrade: what Node answers by itself or takes off the ordinary path. */
 import t from 'tap'
+import { eventually } from '../../harness/eventually.ts'
 import {
   goodRequest,
+  losesRest,
   ordinary,
-  ordinaryBody,
   runHostileCases,
   type Expectations,
   type HostileCase,
   type Subject,
+  upgradeBody,
 } from '../../harness/hostile-case.ts'
 import { host, mobileKey, startGate } from '../../harness/hostile-gate.ts'
 
@@ -51,7 +53,7 @@ const upgrades: readonly HostileCase[] = [
   {
     claim: 'a POST with Upgrade: h2c keeps its body',
     bytes: request('POST', 'Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 5\r\n', 'hello'),
-    expect: ordinaryBody,
+    expect: upgradeBody,
   },
   {
     claim: 'a chunked POST with Upgrade: h2c keeps its body',
@@ -60,7 +62,7 @@ const upgrades: readonly HostileCase[] = [
       'Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n',
       '5\r\nhello\r\n0\r\n\r\n',
     ),
-    expect: ordinaryBody,
+    expect: upgradeBody,
   },
   {
     claim: 'Upgrade: TLS/1.0 is an ordinary request',
@@ -85,7 +87,7 @@ const upgrades: readonly HostileCase[] = [
       'Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n',
       'hello',
     ),
-    expect: ordinaryBody,
+    expect: upgradeBody,
   },
   {
     claim: 'Upgrade: websocket on HTTP/1.0 is an ordinary request',
@@ -120,14 +122,16 @@ t.test(
         cut,
       )
       t.equal((await client.answer(0)).body, `POST ${path}`)
-      t.equal((await client.answer(1)).body, 'GET /o/good', 'what was pipelined is answered')
+      if (losesRest) await eventually('the end', () => client.isEnded)
+      else t.equal((await client.answer(1)).body, 'GET /o/good', 'what was pipelined is answered')
       const arrived = await gate.upstream.requestFor(path)
       t.equal(arrived.body.toString('latin1'), body, 'the body is a body, not a request')
       t.strictSame(arrived.values('upgrade'), [])
       t.strictSame(arrived.values('http2-settings'), [])
       t.notMatch(arrived.values('connection').join(), /upgrade/i)
     }
-    gate.invariants.check(t, mark, { letIn: ['mobile', null, 'mobile', null] })
+    const letIn = losesRest ? ['mobile', 'mobile'] : ['mobile', null, 'mobile', null]
+    gate.invariants.check(t, mark, { letIn })
   },
 )
 
@@ -225,7 +229,8 @@ t.test(
     const client = await gate.connect(t)
     const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n'
     for (let i = 0; i < 20; i++) {
-      const body = i % 2 === 0 ? '' : 'hello'
+      // Node 26 closes behind the body of one.
+      const body = i % 2 === 0 || losesRest ? '' : 'hello'
       const framing = body === '' ? '' : `Content-Length: ${body.length}\r\n`
       const answered = await client.request(
         `POST /o/again-${i} HTTP/1.1\r\n${host}${offer}${framing}\r\n${body}`,
