@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Code } from '../errors.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Peer } from './exchange.ts'
 
 /** How long an answer may still take once the client has closed its half of the connection. */
 const HALF_CLOSE_GRACE_MS = 500
@@ -43,10 +43,18 @@ export interface QueuedExchange extends Exchange {
   gone(): void
 }
 
-export class Connection {
+export interface ConnectionSettings extends Peer {
+  readonly backlog: Backlog
+  readonly run: (exchange: QueuedExchange) => void
+  /** The parser gave up on something of which no exchange is known. */
+  readonly answerFault: (connection: Connection, fault: Code) => void
+}
+
+export class Connection implements Peer {
   readonly socket: Socket
   readonly isTls: boolean
   readonly address: string
+  readonly tunnel: object | undefined
   #active: QueuedExchange | undefined
   #waiting: QueuedExchange[] = []
   #isCondemned = false
@@ -61,20 +69,14 @@ export class Connection {
   readonly #run: (exchange: QueuedExchange) => void
   readonly #answerFault: (connection: Connection, fault: Code) => void
 
-  constructor(
-    socket: Socket,
-    isTls: boolean,
-    isUnix: boolean,
-    backlog: Backlog,
-    run: (exchange: QueuedExchange) => void,
-    answerFault: (connection: Connection, fault: Code) => void,
-  ) {
+  constructor(socket: Socket, settings: ConnectionSettings) {
     this.socket = socket
-    this.isTls = isTls
-    this.address = isUnix ? 'unix' : (socket.remoteAddress ?? '')
-    this.#backlog = backlog
-    this.#run = run
-    this.#answerFault = answerFault
+    this.isTls = settings.isTls
+    this.address = settings.address
+    this.tunnel = settings.tunnel
+    this.#backlog = settings.backlog
+    this.#run = settings.run
+    this.#answerFault = settings.answerFault
     socket.on('close', () => {
       this.#closed()
     })

@@ -1,18 +1,25 @@
 /**
- * Opens the sockets of upstream connections: TCP, unix or TLS, bounded in time, and says by the
- * code of the error at which stage it failed.
+ * Opens the sockets of upstream connections: TCP, unix or TLS, straight or through a parent proxy,
+ * bounded in time, and says by the code of the error at which stage it failed.
  */
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { SidegateError } from '../errors.ts'
+import { SidegateError, type Code } from '../errors.ts'
+import { askForTunnel } from './proxy-tunnel.ts'
+
+export type DialAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
 
 export interface ConnectorOptions {
-  readonly address:
-    | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-    | { readonly kind: 'unix'; readonly path: string }
+  readonly address: DialAddress
   /** `undefined` for cleartext. */
   readonly tls: UpstreamTls | undefined
   readonly connectTimeoutMs: number
+  /** Resolves the name that is dialled, and refuses by its error; the system's own unless given. */
+  readonly lookup?: LookupFunction | undefined
+  /** Dialled instead of `address`, which it is then asked for. */
+  readonly proxy?: ParentProxy | undefined
 }
 
 /** PEM texts. The server's certificate is always verified. */
@@ -24,78 +31,149 @@ export interface UpstreamTls {
   readonly serverName: string | undefined
 }
 
+/** A forward proxy between us and the upstream. */
+export interface ParentProxy {
+  readonly host: string
+  readonly port: number
+  /** `undefined` where the proxy itself is spoken to in cleartext. */
+  readonly tls: UpstreamTls | undefined
+  /** The value of `Proxy-Authorization`; it goes to the proxy and nowhere else. */
+  readonly authorization: string | undefined
+}
+
 type Connected = (...args: [error: null, socket: Socket] | [error: Error, socket: null]) => void
 
 /** Opens one socket; `callback` is called once, with the socket ready for the first byte. */
-export function openSocket(options: ConnectorOptions, callback: Connected): Socket {
-  const { address } = options
-  let isTcpConnected = false
-  let isSettled = false
-  const socket = options.tls === undefined ? plainSocket(address) : tlsSocket(address, options.tls)
+export function openSocket(options: ConnectorOptions, callback: Connected): void {
+  new Dial(options, callback).begin()
+}
 
-  const settle = (error: Error | null): void => {
-    if (isSettled) return
-    isSettled = true
-    clearTimeout(timer)
-    socket.off('error', onError)
-    socket.off('close', onClose)
-    if (error === null) {
-      callback(null, socket)
-    } else {
-      socket.on('error', ignore)
-      socket.destroy()
-      callback(error, null)
-    }
-  }
-  const onError = (cause: NodeJS.ErrnoException): void => {
-    const code =
-      options.tls !== undefined && isTcpConnected ? 'upstream_tls' : 'upstream_unreachable'
-    settle(new SidegateError(code, { detail: describe(cause), cause }))
-  }
-  const onClose = (): void => {
-    onError(new Error('the connection was closed before it was ready'))
-  }
-  const timer = setTimeout(() => {
-    const detail = `no connection within ${options.connectTimeoutMs} ms`
-    settle(new SidegateError('upstream_timeout', { detail }))
-  }, options.connectTimeoutMs)
+/** One attempt, stage by stage; the stage that is under way gives an error its code. */
+class Dial {
+  readonly #options: ConnectorOptions
+  readonly #callback: Connected
+  readonly #timer: NodeJS.Timeout
+  #socket: Socket | undefined
+  #stage: Code = 'upstream_unreachable'
+  #isSettled = false
 
-  socket.on('error', onError)
-  socket.on('close', onClose)
-  socket.on('connect', () => {
-    isTcpConnected = true
-    if (options.tls === undefined) settle(null)
-  })
-  if (options.tls !== undefined) {
-    socket.on('secureConnect', () => {
-      settle(null)
+  constructor(options: ConnectorOptions, callback: Connected) {
+    this.#options = options
+    this.#callback = callback
+    this.#timer = setTimeout(() => {
+      const detail = `no connection within ${options.connectTimeoutMs} ms`
+      this.#fail(new SidegateError('upstream_timeout', { detail }))
+    }, options.connectTimeoutMs)
+  }
+
+  begin(): void {
+    const { address, proxy, tls, lookup } = this.#options
+    const hop: DialAddress = proxy === undefined ? address : { kind: 'tcp', ...proxy }
+    const socket =
+      hop.kind === 'unix'
+        ? connectTcp({ path: hop.path })
+        : connectTcp({
+            host: hop.host,
+            port: hop.port,
+            noDelay: true,
+            keepAlive: true,
+            ...(lookup === undefined ? {} : { lookup }),
+          })
+    this.#follow(socket)
+    socket.once('connect', () => {
+      if (proxy !== undefined) this.#reachProxy(socket, proxy)
+      else if (tls !== undefined) this.#secure(socket, address, tls, this.#ready)
+      else this.#ready(socket)
     })
   }
-  return socket
-}
 
-function plainSocket(address: ConnectorOptions['address']): Socket {
-  return address.kind === 'unix'
-    ? connectTcp({ path: address.path })
-    : connectTcp({ host: address.host, port: address.port, noDelay: true, keepAlive: true })
-}
+  #reachProxy(socket: Socket, proxy: ParentProxy): void {
+    if (proxy.tls === undefined) {
+      this.#throughProxy(socket, proxy)
+      return
+    }
+    this.#secure(socket, { kind: 'tcp', ...proxy }, proxy.tls, (secured) => {
+      this.#throughProxy(secured, proxy)
+    })
+  }
 
-function tlsSocket(address: ConnectorOptions['address'], tls: UpstreamTls): Socket {
-  const host = address.kind === 'tcp' ? address.host : 'localhost'
-  const name = tls.serverName ?? host
-  return connectTls({
-    ...(address.kind === 'tcp'
-      ? { host: address.host, port: address.port }
-      : { path: address.path }),
-    // SNI never carries an address (RFC 6066 3); the certificate is checked against `host` then.
-    ...(isIP(name) === 0 ? { servername: name } : {}),
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ALPNProtocols: ['http/1.1'],
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: true,
-  }).setNoDelay(true)
+  /** Cleartext requests go to the proxy as they are, in absolute form. */
+  #throughProxy(socket: Socket, { authorization }: ParentProxy): void {
+    const { address, tls } = this.#options
+    if (tls === undefined || address.kind === 'unix') {
+      this.#ready(socket)
+      return
+    }
+    this.#stage = 'upstream_unreachable'
+    askForTunnel(socket, { host: address.host, port: address.port, authorization }, (error) => {
+      if (error === undefined) this.#secure(socket, address, tls, this.#ready)
+      else this.#fail(error)
+    })
+  }
+
+  #secure(
+    socket: Socket,
+    address: DialAddress,
+    tls: UpstreamTls,
+    then: (secured: Socket) => void,
+  ): void {
+    if (this.#isSettled) return
+    const host = address.kind === 'tcp' ? address.host : 'localhost'
+    const name = tls.serverName ?? host
+    this.#stage = 'upstream_tls'
+    const secured = connectTls({
+      socket,
+      host,
+      // SNI never carries an address (RFC 6066 3); the certificate is checked against `host` then.
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+      ...(tls.key === undefined ? {} : { key: tls.key }),
+      ALPNProtocols: ['http/1.1'],
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+    })
+    this.#follow(secured)
+    secured.once('secureConnect', () => {
+      then(secured)
+    })
+  }
+
+  #follow(socket: Socket): void {
+    this.#socket = socket
+    socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+  }
+
+  readonly #onError = (cause: NodeJS.ErrnoException): void => {
+    const error =
+      cause instanceof SidegateError
+        ? cause
+        : new SidegateError(this.#stage, { detail: describe(cause), cause })
+    this.#fail(error)
+  }
+
+  readonly #onClose = (): void => {
+    this.#onError(new Error('the connection was closed before it was ready'))
+  }
+
+  readonly #ready = (socket: Socket): void => {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    clearTimeout(this.#timer)
+    socket.off('error', this.#onError)
+    socket.off('close', this.#onClose)
+    this.#callback(null, socket)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    clearTimeout(this.#timer)
+    this.#socket?.on('error', ignore)
+    this.#socket?.destroy()
+    this.#callback(error, null)
+  }
 }
 
 function describe(error: NodeJS.ErrnoException): string {

@@ -3,6 +3,7 @@
  * others) implement it; nothing above this file knows which one is beneath. All strings that came
  * from or go to the wire are Latin-1: one char is one byte.
  */
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Code } from '../errors.ts'
 
@@ -13,6 +14,18 @@ export interface Peer {
   /** The address of the socket's other end; `unix` for unix sockets. */
   readonly address: string
   readonly isTls: boolean
+  /** What `ClientTunnel.serve` was given for this connection. */
+  readonly tunnel?: object | undefined
+}
+
+/** The client's end of a CONNECT that was answered with 200. */
+export interface ClientTunnel {
+  readonly socket: Socket
+  /**
+   * Serves the HTTP that is spoken inside, on `socket` or on TLS that ends over it: its exchanges
+   * go to the same handler, with `tunnel` in their `peer`.
+   */
+  serve(socket: Socket, tunnel: object): void
 }
 
 /** Receives the body of a request or of an answer. */
@@ -100,6 +113,8 @@ export interface Exchange {
   start(head: ResponseHead): ResponseSink
   /** Answers 101 and gives the raw stream; only where `isWebSocket`. */
   acceptUpgrade(headers: RawHeaders): Duplex
+  /** Answers a CONNECT with 200; what follows is the caller's to read. */
+  acceptConnect(): ClientTunnel
   /** Cuts the connection: the client must not take what it has for a whole answer. */
   abort(): void
 }

@@ -9,6 +9,7 @@ import type { Code } from '../errors.ts'
 import type { Connection, QueuedExchange } from './connection.ts'
 import type {
   BodySink,
+  ClientTunnel,
   Outcome,
   Peer,
   RawHeaders,
@@ -183,6 +184,10 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
 
   acceptUpgrade(): Duplex {
     throw new Error('an ordinary request cannot be upgraded')
+  }
+
+  acceptConnect(): ClientTunnel {
+    throw new Error('an ordinary request is no CONNECT')
   }
 
   abort(): void {

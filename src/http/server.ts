@@ -14,9 +14,9 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Code } from '../errors.ts'
 import { Connection, type Backlog } from './connection.ts'
-import type { ExchangeHandler } from './exchange.ts'
+import type { ExchangeHandler, Peer } from './exchange.ts'
 import { NodeExchange } from './node-exchange.ts'
-import { SocketExchange } from './socket-exchange.ts'
+import { SocketExchange, type SocketRequest } from './socket-exchange.ts'
 import { judgeHead, type Judgement, type TargetForm } from './strict.ts'
 
 /** Where to listen. */
@@ -159,19 +159,28 @@ export class Server {
   #connected(socket: Socket): void {
     // A connection that was given back to the parser by `#restart` arrives here again.
     if (this.#connections.has(socket)) return
-    const { handler } = this.#options
     const isUnix = this.#options.address.kind === 'unix'
-    const isTls = this.#options.tls !== undefined
-    const connection = new Connection(
-      socket,
-      isTls,
-      isUnix,
-      this.#backlog,
-      handler,
-      (condemned, fault) => {
-        handler(new SocketExchange(condemned, faultyRequest(fault)))
+    this.#open(socket, {
+      isTls: this.#options.tls !== undefined,
+      address: isUnix ? 'unix' : (socket.remoteAddress ?? ''),
+      tunnel: undefined,
+    })
+    this.#options.onConnectionOpened()
+    socket.on('error', ignore)
+    socket.on('close', () => {
+      this.#options.onConnectionClosed()
+    })
+  }
+
+  #open(socket: Socket, peer: Peer): void {
+    const connection = new Connection(socket, {
+      ...peer,
+      backlog: this.#backlog,
+      run: this.#options.handler,
+      answerFault: (condemned, fault) => {
+        this.#handle(condemned, faultyRequest(fault))
       },
-    )
+    })
     this.#connections.set(socket, connection)
     if (this.#isHolding) {
       // Behind the tick with which node:http begins to read.
@@ -179,12 +188,27 @@ export class Server {
         connection.hold()
       })
     }
-    this.#options.onConnectionOpened()
-    socket.on('error', ignore)
     socket.on('close', () => {
       this.#connections.delete(socket)
-      this.#options.onConnectionClosed()
     })
+  }
+
+  /** Hands what node:http has let go of to the handler. */
+  #handle(connection: Connection, request: SocketRequest): void {
+    this.#options.handler(
+      new SocketExchange(connection, request, (socket, tunnel) => {
+        const { address } = connection
+        socket.on('error', ignore)
+        this.#open(socket, { address, isTls: socket !== connection.socket, tunnel })
+        this.#parse(socket)
+      }),
+    )
+  }
+
+  /** Gives a socket to node:http, as if it had just come in. */
+  #parse(socket: Duplex): void {
+    this.#server.emit(this.#options.tls === undefined ? 'connection' : 'secureConnection', socket)
+    socket.resume()
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {
@@ -218,18 +242,16 @@ export class Server {
     } else if (request.method !== 'CONNECT' && head.fault === undefined && !head.isWebSocket) {
       this.#restart(request, socket, rest)
     } else {
-      this.#options.handler(
-        new SocketExchange(connection, {
-          method: request.method ?? '',
-          target: request.url ?? '',
-          headers: request.rawHeaders,
-          names: head.names,
-          host: head.host,
-          fault: head.fault,
-          isWebSocket: head.isWebSocket,
-          rest,
-        }),
-      )
+      this.#handle(connection, {
+        method: request.method ?? '',
+        target: request.url ?? '',
+        headers: request.rawHeaders,
+        names: head.names,
+        host: head.host,
+        fault: head.fault,
+        isWebSocket: head.isWebSocket,
+        rest,
+      })
     }
   }
 
@@ -245,8 +267,7 @@ export class Server {
       if (name.toLowerCase() !== 'upgrade') head += `${name}: ${headers[i + 1] ?? ''}\r\n`
     }
     socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
-    this.#server.emit(this.#options.tls === undefined ? 'connection' : 'secureConnection', socket)
-    socket.resume()
+    this.#parse(socket)
   }
 
   #parserFailed(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -324,7 +345,7 @@ function contextOf(tls: ServerTls): { cert: string; key: string; ca?: string } {
   return clientCa === undefined ? { cert, key } : { cert, key, ca: clientCa }
 }
 
-function faultyRequest(fault: Code): ConstructorParameters<typeof SocketExchange>[1] {
+function faultyRequest(fault: Code): SocketRequest {
   return {
     method: '',
     target: '',

@@ -3,10 +3,12 @@
  * CONNECT, and bytes that its parser refused. Its answer is always the last of the connection.
  */
 import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Code } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import type {
+  ClientTunnel,
   Exchange,
   Outcome,
   Peer,
@@ -53,6 +55,7 @@ export class SocketExchange implements Exchange, ResponseSink {
 
   readonly #connection: Connection
   readonly #rest: Buffer
+  readonly #serve: ClientTunnel['serve']
   #hasStarted = false
   #isDone = false
   #isChunked = false
@@ -61,7 +64,8 @@ export class SocketExchange implements Exchange, ResponseSink {
   #readBefore = 0
   #writtenBefore = 0
 
-  constructor(connection: Connection, request: SocketRequest) {
+  constructor(connection: Connection, request: SocketRequest, serve: ClientTunnel['serve']) {
+    this.#serve = serve
     this.#connection = connection
     this.#rest = request.rest
     this.method = request.method
@@ -76,7 +80,7 @@ export class SocketExchange implements Exchange, ResponseSink {
     connection.socket.on('close', () => {
       this.#gone()
     })
-    if (this.isWebSocket) this.#watchForLeaving()
+    if (this.isWebSocket || this.method === 'CONNECT') this.#watchForLeaving()
   }
 
   get bytesTaken(): number {
@@ -139,10 +143,20 @@ export class SocketExchange implements Exchange, ResponseSink {
   }
 
   acceptUpgrade(headers: RawHeaders): Duplex {
+    return this.#letGo(`${statusLine(101)}${headerLines(headers)}\r\n`)
+  }
+
+  acceptConnect(): ClientTunnel {
+    const socket = this.#letGo('HTTP/1.1 200 Connection Established\r\n\r\n')
+    return { socket, serve: this.#serve }
+  }
+
+  /** The last that is written here; from now on the socket is somebody else's. */
+  #letGo(head: string): Socket {
     this.#hasStarted = true
     this.#stopWatching?.()
     const socket = this.#connection.socket
-    socket.write(`${statusLine(101)}${headerLines(headers)}\r\n`, 'latin1')
+    socket.write(head, 'latin1')
     this.#isUpgraded = true
     this.#readBefore = socket.bytesRead - this.#rest.length
     this.#writtenBefore = socket.bytesWritten

@@ -99,6 +99,8 @@ class Slot {
 export class Upstream {
   readonly #origin: string
   readonly #options: UpstreamOptions
+  /** Through a parent proxy cleartext requests go in absolute form (RFC 9112, section 3.2.2). */
+  readonly #isAbsoluteForm: boolean
   #free: Slot[] = []
   #deadCount = 0
   #isClosed = false
@@ -109,6 +111,21 @@ export class Upstream {
     const host =
       address.kind === 'unix' ? 'localhost' : `${bracketed(address.host)}:${address.port}`
     this.#origin = `${options.tls === undefined ? 'http' : 'https'}://${host}`
+    this.#isAbsoluteForm = options.proxy !== undefined && options.tls === undefined
+  }
+
+  /** The target as it goes on the wire. */
+  targetOf({ path, headers }: UpstreamRequest): string {
+    if (!this.#isAbsoluteForm) return path
+    const at = headers.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === 'host')
+    return `http://${headers[at + 1] ?? ''}${path}`
+  }
+
+  /** The headers as they go on the wire. */
+  headersOf({ headers }: UpstreamRequest): RawHeaders {
+    const authorization = this.#options.proxy?.authorization
+    if (!this.#isAbsoluteForm || authorization === undefined) return headers
+    return [...headers, 'Proxy-Authorization', authorization]
   }
 
   /** Prepares a request on a free connection, or on a new one; `start()` sends it. */
@@ -199,12 +216,12 @@ export class UpstreamCall {
   }
 
   #dispatch(): void {
-    const { method, path, headers, body, isWebSocket } = this.#request
+    const { method, body, isWebSocket } = this.#request
     this.#slot.client.dispatch(
       {
         method,
-        path,
-        headers: headers as string[],
+        path: this.#upstream.targetOf(this.#request),
+        headers: this.#upstream.headersOf(this.#request) as string[],
         body: body ?? null,
         // `undefined` would mean undici's guess; a GET that waits must not block a second one.
         blocking: false,

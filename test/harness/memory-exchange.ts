@@ -160,6 +160,10 @@ export class MemoryExchange implements Exchange, ResponseSink {
     return new PassThrough()
   }
 
+  acceptConnect(): never {
+    throw new Error('CONNECT needs a socket')
+  }
+
   abort(): void {
     if (this.outcome === undefined) this.#finish('aborted')
   }
