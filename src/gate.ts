@@ -11,10 +11,12 @@ import { loadInWorker } from './config/load-in-worker.ts'
 import type { LoadResult } from './config/load.ts'
 import type { Config, InboundConfig } from './config/model.ts'
 import { findFrozenFiles } from './config/mounts.ts'
+import { findUnserved } from './config/unserved.ts'
 import { secretValues } from './config/secret-values.ts'
 import { createWatcher, type Watcher } from './config/watch.ts'
 import { PasswordChecker } from './credentials/checker.ts'
 import { findRestartRequired, prepareGeneration, type Generation } from './gate/generation.ts'
+import { EgressSide } from './gate/egress-side.ts'
 import { Listeners } from './gate/listeners.ts'
 import { Reloader, type Applied } from './gate/reloader.ts'
 import { openAdmin, openInbound } from './gate/open.ts'
@@ -59,6 +61,7 @@ export class Gate {
   readonly #reloader: Reloader
   readonly #watcher: Watcher
   readonly #inbound = new Listeners()
+  readonly #egress: EgressSide
   readonly #admin = new Listeners()
   readonly #droppedNames = new Set<string>()
   #checker: PasswordChecker | undefined
@@ -79,6 +82,21 @@ export class Gate {
       },
       onSocketClosed: () => {
         this.#metrics.connectionClosed('upstream')
+      },
+    })
+    this.#egress = new EgressSide({
+      metrics: this.#metrics,
+      redactor,
+      log: this.log,
+      accessLog: this.#accessLog,
+      watchdog: this.#watchdog,
+      lookupKey: this.#lookupKey,
+      current: () => this.#generation,
+      otherAddresses: () => [...this.#inbound.addresses, ...this.#admin.addresses],
+      onSession: (session) => {
+        if (this.#generation !== undefined) {
+          this.#sessions.addEgress(session, this.#generation.config)
+        }
       },
     })
     this.#watcher = createWatcher({
@@ -107,10 +125,14 @@ export class Gate {
     const { config } = loaded
     await this.#reloader.begin(loaded, loadedAtMs)
     if (config.inbound !== undefined) await this.#openInbound(config.inbound)
+    if (config.egress !== undefined) await this.#egress.open(config.egress)
     await this.#openAdmin(config)
     this.#health.becomeReady()
     this.log.info('ready', { generation: this.#generation?.number, version, node: process.version })
-    sayWhatIsNotServed(config, this.log)
+    const unserved = findUnserved(config)
+    if (unserved.length > 0)
+      this.log.warn('types_not_served', { definitions: unserved.slice(0, 20) })
+    sayEndOfLife(this.log)
     for (const { file, reason } of await findFrozenFiles(config.files)) {
       this.log.warn('file_never_changes', { file, reason })
     }
@@ -137,8 +159,11 @@ export class Gate {
     const cut = setTimeout(() => {
       this.log.warn('drain_timeout')
       this.#inbound.destroy()
+      this.#egress.destroy()
     }, shutdown?.drainTimeoutMs ?? 0)
     await this.#inbound.close()
+    // The app's last calls come while its own requests end.
+    await this.#egress.close()
     clearTimeout(cut)
     this.#upstreams.close()
     this.#watchdog.close()
@@ -159,6 +184,7 @@ export class Gate {
       upstreams: this.#upstreams,
       checker: this.#checkerFor(config),
       lookupKey: this.#lookupKey,
+      egress: this.#egress,
     })
     this.#generation = generation
     commit()
@@ -168,6 +194,7 @@ export class Gate {
     this.#metrics.forgetAllBut({
       channels: new Set(config.channels.map((channel) => channel.name)),
       definitions: config.definitions,
+      outgoing: new Set(config.outgoing.map(({ name }) => name)),
     })
     this.#sessions.closeStale(config)
     if (config.inbound !== undefined) this.#inbound.renewTls(config.inbound.listeners)
@@ -211,7 +238,9 @@ export class Gate {
       },
       onWebSocket: (session) => {
         // The configuration may have changed between the request and the answer.
-        if (this.#generation !== undefined) this.#sessions.add(session, this.#generation.config)
+        if (this.#generation !== undefined) {
+          this.#sessions.addInbound(session, this.#generation.config)
+        }
       },
     })
   }
@@ -241,7 +270,7 @@ export class Gate {
           config: this.#generation?.config,
           reload: this.#reloader.state,
           lastUsedAt: (definition, label) => this.#metrics.lastUsedAt(definition, label),
-          source: { tokens: () => [], held: () => [] },
+          source: { tokens: () => this.#egress.tokens.list(), held: () => [] },
           redact,
         }),
     })
@@ -265,13 +294,7 @@ export function loadForStart(options: GateOptions): Promise<LoadResult> {
   return loadInWorker({ ...options, nowMs: Date.now() })
 }
 
-function sayWhatIsNotServed(config: Config, log: ProcessLog): void {
-  if (config.egress !== undefined) {
-    log.warn('egress_not_served', {
-      detail: 'egress and outgoing are validated; this version does not serve them yet',
-      outgoing: config.outgoing.length,
-    })
-  }
+function sayEndOfLife(log: ProcessLog): void {
   if (process.version.startsWith('v20.')) {
     log.warn('node_end_of_life', {
       node: process.version,

@@ -27,9 +27,10 @@ export interface ReloadState {
 export interface TokenStatus {
   readonly definition: string
   readonly scopes: readonly string[]
-  readonly age_s: number
-  readonly fresh_until: string
-  readonly expires_at: string
+  /** `null`, like the times: there is no token, and `last_error` says why. */
+  readonly age_s: number | null
+  readonly fresh_until: string | null
+  readonly expires_at: string | null
   readonly last_error: string | null
 }
 

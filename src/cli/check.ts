@@ -2,9 +2,16 @@
  * `sidegate check`: every problem and warning of a configuration at once, or what is in it. Reads
  * files and nothing else: no network, no listener.
  */
+import { findUnserved } from '../config/unserved.ts'
 import type { Config, Problem } from '../config/model.ts'
 import { formatProblem } from '../config/problems.ts'
-import { type Command, defineManual, expectPositionals, parseOptions } from './command.ts'
+import {
+  type Command,
+  configOption,
+  defineManual,
+  expectPositionals,
+  parseOptions,
+} from './command.ts'
 import { type Paint, createPaint, print } from './terminal.ts'
 
 const manual = defineManual({
@@ -15,12 +22,7 @@ const manual = defineManual({
     'FILE:LINE:COL PATH: problem; where there is no problem, also what is in it. Exit code 0 without problems, else 1; ' +
     'warnings do not count. Secrets are resolved, so it needs the environment of the gate; they are never printed.',
   options: {
-    config: {
-      kind: 'list',
-      short: 'c',
-      value: 'PATH',
-      text: 'a configuration file or a directory of them; may be repeated',
-    },
+    config: configOption,
     json: { kind: 'flag', text: 'the same as one JSON object, for programs' },
   },
   examples: [
@@ -96,7 +98,10 @@ function renderSummary(config: Config, paint: Paint): string {
       ].join(', '),
     ...parts.listeners.map(({ side, address }) => `  ${side.padEnd(8)} ${address}`),
   ]
-  if (config.egress !== undefined) lines.push('  egress is checked, but not served in this version')
+  const unserved = findUnserved(config)
+  if (unserved.length > 0) {
+    lines.push(`  not served in this version, and refused: ${unserved.join(', ')}`)
+  }
   return lines.join('\n')
 }
 

@@ -3,7 +3,7 @@
  * declared: help, parsing and the suggestions for misspelt options all read it.
  */
 import { parseArgs } from 'node:util'
-import { findNearest } from './nearest.ts'
+import { findNearest } from '../config/nearest.ts'
 
 /** One option of a command. */
 export interface OptionManual {
@@ -16,6 +16,14 @@ export interface OptionManual {
   /** What it is for, half a sentence. */
   readonly text: string
 }
+
+/** `--config` of the commands that read the configuration. */
+export const configOption = {
+  kind: 'list',
+  short: 'c',
+  value: 'PATH',
+  text: 'a configuration file or a directory of them; may be repeated',
+} as const satisfies OptionManual
 
 /** The options of a command by long name, without the dashes. */
 export type OptionManuals = Readonly<Record<string, OptionManual>>

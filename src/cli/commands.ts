@@ -12,7 +12,18 @@ interface CommandEntry {
 
 /** The names of all commands. */
 export type CommandName =
-  'serve' | 'demo' | 'init' | 'check' | 'explain' | 'hash' | 'generate' | 'schema' | 'health'
+  | 'serve'
+  | 'demo'
+  | 'init'
+  | 'check'
+  | 'explain'
+  | 'test'
+  | 'hash'
+  | 'generate'
+  | 'ca'
+  | 'run'
+  | 'schema'
+  | 'health'
 
 /** Every command by name, in the order in which a newcomer meets them. */
 export const commands = {
@@ -36,6 +47,10 @@ export const commands = {
     summary: 'say what would happen to a request, and why',
     load: async () => (await import('./explain.ts')).explainCommand,
   },
+  test: {
+    summary: 'try an outgoing connection for real',
+    load: async () => (await import('./test.ts')).testCommand,
+  },
   hash: {
     summary: 'make the hash of a secret on stdin',
     load: async () => (await import('./hash.ts')).hashCommand,
@@ -43,6 +58,14 @@ export const commands = {
   generate: {
     summary: 'make a security definition with a random secret',
     load: async () => (await import('./generate.ts')).generateCommand,
+  },
+  ca: {
+    summary: 'make the local authority for https: intercept, and a bundle with it',
+    load: async () => (await import('./ca.ts')).caCommand,
+  },
+  run: {
+    summary: 'run a command whose calls go through the gate',
+    load: async () => (await import('./run.ts')).runCommand,
   },
   schema: {
     summary: 'print the JSON Schema of the configuration',

@@ -1,6 +1,6 @@
 /**
- * `sidegate demo`: a service, the real gate before it and a configuration with fresh secrets, all
- * on loopback and in a temporary folder. On a terminal it prints commands to paste and stays;
+ * `sidegate demo`: a service, the real gate beside it, an API that the service calls and a
+ * configuration with fresh secrets, all on loopback and in a temporary folder. On a terminal it prints commands to paste and stays;
  * without one, or with `--check`, it runs them itself.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -13,10 +13,12 @@ import {
   expectPositionals,
   parseOptions,
 } from './command.ts'
+import { createDemoApi } from './demo/api.ts'
 import { createDemoSecrets, renderDemoConfiguration } from './demo/configuration.ts'
 import { type GateProcess, createGateProcess } from './demo/gate-process.ts'
 import { findRunner, runStep } from './demo/run-step.ts'
-import { type DemoStep, createSteps, renderCommand } from './demo/steps.ts'
+import type { DemoServer } from './demo/server.ts'
+import { type DemoPart, createParts, renderCommand } from './demo/steps.ts'
 import { createDemoUpstream } from './demo/upstream.ts'
 import { type Paint, createPaint, print } from './terminal.ts'
 
@@ -24,8 +26,8 @@ const manual = defineManual({
   name: 'demo',
   usage: '[--check]',
   about:
-    'Starts a small service without authentication, Sidegate in front of it and a configuration with fresh random secrets, ' +
-    'all on 127.0.0.1. On a terminal it prints commands to paste into another one and stays until Ctrl-C; otherwise, or ' +
+    'Starts a small service without authentication, an API with a token server that the service calls, Sidegate beside them ' +
+    'and a configuration with fresh random secrets, all on 127.0.0.1. On a terminal it prints commands to paste into another one and stays until Ctrl-C; otherwise, or ' +
     'with --check, it runs its own commands and compares. Nothing is left behind.',
   options: {
     check: {
@@ -43,7 +45,7 @@ const manual = defineManual({
 interface DemoWorld {
   readonly folder: string
   readonly gate: GateProcess
-  readonly steps: readonly DemoStep[]
+  readonly parts: readonly DemoPart[]
   close(): Promise<void>
 }
 
@@ -78,44 +80,61 @@ function listenForInterrupts(): Promise<void> {
 
 async function createWorld(): Promise<DemoWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'sidegate-demo-'))
-  const removeFolder = () => rm(folder, { recursive: true, force: true })
-  const upstream = await createDemoUpstream()
+  const servers: DemoServer[] = []
+  const cleanUp = async (): Promise<void> => {
+    for (const server of servers) server.close()
+    await rm(folder, { recursive: true, force: true })
+  }
   try {
     const secrets = createDemoSecrets()
+    const upstream = await createDemoUpstream()
+    servers.push(upstream)
+    const api = await createDemoApi(secrets)
+    servers.push(api)
     const file = join(folder, 'sidegate.yaml')
-    const text = await renderDemoConfiguration(secrets, upstream.port)
-    await writeFile(file, text, { mode: 0o600 })
+    const ports = { upstream: upstream.port, api: api.port }
+    await writeFile(file, await renderDemoConfiguration(secrets, ports), { mode: 0o600 })
     const gate = await createGateProcess(file, join(folder, 'sidegate.log'))
-    const { inbound, admin } = gate
+    const { inbound, egress, admin } = gate
+    const places = { inbound, egress, admin, api: `127.0.0.1:${api.port}`, file }
     return {
       folder,
       gate,
-      steps: createSteps({ inbound, admin, file }, secrets),
+      parts: createParts(places, secrets),
       close: async () => {
         await gate.close()
-        upstream.close()
-        await removeFolder()
+        await cleanUp()
       },
     }
   } catch (error) {
-    upstream.close()
-    await removeFolder()
+    await cleanUp()
     throw error
   }
 }
 
 async function stay(world: DemoWorld, interrupted: Promise<void>, paint: Paint): Promise<number> {
-  print(paint.bold(`Sidegate runs on http://${world.gate.inbound}, before a service that knows no`))
-  print(paint.bold('authentication and shows what it receives. Paste these into another terminal:'))
-  for (const step of world.steps) {
-    const outcome = step.kind === 'request' ? ` (${step.status})` : ''
+  const { inbound, egress } = world.gate
+  print(
+    paint.bold(
+      `Sidegate runs on http://${inbound}, before a service that knows no authentication,`,
+    ),
+  )
+  print(
+    paint.bold(`and on http://${egress}, behind it: calls to an API get their credentials there.`),
+  )
+  print(paint.bold('Both show what they receive. Paste these into another terminal:'))
+  for (const { title, steps } of world.parts) {
     print()
-    print(`${paint.dim('#')} ${step.claim}${paint.bold(outcome)}`)
-    print(paint.green(renderCommand(step)))
+    print(paint.bold(`== ${title} ==`))
+    for (const step of steps) {
+      const outcome = step.kind === 'request' ? ` (${step.status})` : ''
+      print()
+      print(`${paint.dim('#')} ${step.claim}${paint.bold(outcome)}`)
+      print(paint.green(renderCommand(step)))
+    }
   }
   print()
   print(`Configuration and log: ${world.folder}. The secrets live as long as this demo.`)
-  print('Calls that the service makes itself (egress) are not served in this version.')
   print(paint.bold('Ctrl-C ends it and removes everything.'))
   const end = await Promise.race([
     interrupted.then(() => 'interrupted' as const),
@@ -136,8 +155,9 @@ function complain(): never {
 
 async function checkAll(world: DemoWorld, signal: AbortSignal, paint: Paint): Promise<number> {
   const runner = await findRunner()
+  const steps = world.parts.flatMap((part) => part.steps)
   let failures = 0
-  for (const step of world.steps) {
+  for (const step of steps) {
     const { isOk, expected, got } = await runStep(step, runner, signal)
     if (signal.aborted) return 1
     if (!isOk) failures += 1
@@ -147,8 +167,8 @@ async function checkAll(world: DemoWorld, signal: AbortSignal, paint: Paint): Pr
   }
   print(
     failures === 0
-      ? `all ${world.steps.length} steps did what they should (run with ${runner})`
-      : paint.red(`${failures} of ${world.steps.length} steps did not do what they should`),
+      ? `all ${steps.length} steps did what they should (run with ${runner})`
+      : paint.red(`${failures} of ${steps.length} steps did not do what they should`),
   )
   return failures === 0 ? 0 : 1
 }

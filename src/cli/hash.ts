@@ -16,7 +16,7 @@ const manual = defineManual({
       kind: 'flag',
       text: 'bcrypt, for password_hash and htpasswd files (72 bytes at most)',
     },
-    sha256: { kind: 'flag', text: 'sha256:HEX, for key_hash: only for long random keys' },
+    sha256: { kind: 'flag', text: 'sha256:HEX, for key_hash: only for long random keys, in ASCII' },
   },
   examples: [
     ['sidegate hash', 'asks for a password and prints its scrypt hash'],
@@ -41,6 +41,7 @@ async function runHash(args: readonly string[]): Promise<number> {
     throw new UsageError('--bcrypt and --sha256 exclude each other')
   const secret = await readSecret()
   checkSecret(secret, values.bcrypt)
+  if (values.sha256) checkKey(secret)
   const { createBcryptHash, createScryptHash, sha256Hex } = await import('../credentials/hash.ts')
   if (values.sha256) {
     if (secret.length < SHORTEST_KEY_CHARS) {
@@ -62,6 +63,23 @@ function checkSecret(secret: string, isBcrypt: boolean): void {
   }
   if (isBcrypt && Buffer.byteLength(secret) > BCRYPT_MAX_BYTES) {
     throw new CommandError('bcrypt takes no more than 72 bytes, nothing was hashed')
+  }
+}
+
+/**
+ * Refuses a key that could never arrive: headers are bytes, which clients make of other characters than
+ * ASCII in different ways, and blanks at the ends of a header are no part of it.
+ */
+function checkKey(key: string): void {
+  if (/[^\u0020-\u007e]/.test(key)) {
+    throw new CommandError(
+      'the key holds a character outside of ASCII, which clients send in different ways, nothing was hashed',
+    )
+  }
+  if (key !== key.trim()) {
+    throw new CommandError(
+      'the key begins or ends with a blank, which no header keeps, nothing was hashed',
+    )
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type Command,
   CommandError,
   UsageError,
+  configOption,
   defineManual,
   expectPositionals,
   parseOptions,
@@ -26,12 +27,7 @@ const manual = defineManual({
       value: 'URL',
       text: 'what to ask: http://…, or unix:/path of the admin listener',
     },
-    config: {
-      kind: 'list',
-      short: 'c',
-      value: 'PATH',
-      text: 'a configuration file or a directory of them; may be repeated',
-    },
+    config: configOption,
   },
   examples: [
     ['sidegate health', 'asks the gate of ./sidegate.yaml'],

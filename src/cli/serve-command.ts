@@ -2,7 +2,13 @@
  * The manual of `serve`; the command itself is loaded only when it runs, because `--help` needs
  * none of it.
  */
-import { type Command, defineManual, expectPositionals, parseOptions } from './command.ts'
+import {
+  type Command,
+  configOption,
+  defineManual,
+  expectPositionals,
+  parseOptions,
+} from './command.ts'
 
 const manual = defineManual({
   name: 'serve',
@@ -12,12 +18,7 @@ const manual = defineManual({
     'while it runs, and finishes what it has begun before it ends. A configuration with a problem is not started; ' +
     'one that gets a problem later is not taken over, the last good one stays.',
   options: {
-    config: {
-      kind: 'list',
-      short: 'c',
-      value: 'PATH',
-      text: 'a configuration file or a directory of them; may be repeated',
-    },
+    config: configOption,
   },
   examples: [
     ['sidegate serve', 'serves ./sidegate.yaml'],

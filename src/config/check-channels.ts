@@ -3,11 +3,11 @@
  * of equal rank, and that in the index of all definitions that channels reach a credential has one
  * meaning.
  */
+import { foldName } from '../http/headers.ts'
 import { allowedOddities } from '../http/path.ts'
 import { foldCase, parsePattern } from '../http/pattern.ts'
 import type { PathPattern } from '../http/pattern.ts'
 import type { ResolveContext } from './context.ts'
-import { foldHeaderName } from './header-rules.ts'
 import type { ChannelConfig, Definition } from './model.ts'
 import type { NameRegistry } from './names.ts'
 import { INBOUND_TYPES } from './resolve-groups.ts'
@@ -207,7 +207,7 @@ export function checkIdentityHeaders(
   headers: ReadonlyMap<string, string>,
 ): void {
   for (const { path, config } of channels) {
-    const definition = headers.get(foldHeaderName(config.identityHeader))
+    const definition = headers.get(foldName(config.identityHeader))
     if (definition === undefined) continue
     const own = [...path, 'identity_header']
     const at = context.has(own) ? own : ['inbound', 'identity_header']

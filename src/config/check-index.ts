@@ -3,8 +3,9 @@
  * pairs and identities are unique, so that a credential means one caller and an identity one
  * definition. Linear, for groups may have 100,000 members.
  */
+import { foldName } from '../http/headers.ts'
 import type { ResolveContext } from './context.ts'
-import { findHeaderValueFault, foldHeaderName } from './header-rules.ts'
+import { findHeaderValueFault } from './header-rules.ts'
 import type { Definition } from './model.ts'
 import type { DefinitionPlaces } from './places.ts'
 import type { HmacSettings } from './schemes.ts'
@@ -96,7 +97,7 @@ function checkKeys(
   if (keys === undefined) {
     keys = new Map()
     seen.keys.set(header, keys)
-    seen.headers.set(foldHeaderName(header), definition.name)
+    seen.headers.set(foldName(header), definition.name)
   }
   for (const { digest } of definition.keys) {
     const earlier = remember(keys, digest.toString('latin1'), definition.name)
@@ -131,8 +132,8 @@ function checkSigner(
     )
   }
   const { keyHeader } = settings
-  if (keyHeader !== undefined) seen.headers.set(foldHeaderName(keyHeader), definition.name)
-  for (const [header] of settings.headers) seen.headers.set(foldHeaderName(header), definition.name)
+  if (keyHeader !== undefined) seen.headers.set(foldName(keyHeader), definition.name)
+  for (const [header] of settings.headers) seen.headers.set(foldName(header), definition.name)
   const slot = settings.headers.map(([header]) => header.toLowerCase()).sort()
   const key = `${slot.join(' ')}\n${settings.keyId ?? ''}`
   const earlier = remember(seen.signers, key, definition.name)

@@ -8,7 +8,7 @@ import type { FileReader, ReadResult } from './file-reader.ts'
 import { showText, showValue } from './issues.ts'
 import type { Place, ProblemList } from './problems.ts'
 import { findNode } from './tree.ts'
-import type { MapNode, Path, ScalarNode } from './tree.ts'
+import type { MapNode, Path, ScalarNode, TreeNode } from './tree.ts'
 
 const DATE = /^\d{4}-\d\d?-\d\d?(?:[Tt ].*)?$/
 
@@ -26,6 +26,7 @@ export class ResolveContext {
   readonly nowMs: number
   readonly #problems: ProblemList
   readonly #warnings: ProblemList
+  readonly #referred = new Map<string, Secret>()
 
   constructor(
     root: MapNode,
@@ -138,6 +139,30 @@ export class ResolveContext {
       )
     }
     return new Secret(value, node?.source ?? 'literal')
+  }
+
+  /**
+   * Marks what references gave to the value at `path`, or below it, as secret. What is written out
+   * there is not: a setting such as `extra_fields` holds both.
+   */
+  markReferred(path: Path): void {
+    const { node, isWhole } = findNode(this.root, path)
+    if (isWhole) this.#markNode(node)
+  }
+
+  #markNode(node: TreeNode): void {
+    if (node.kind === 'scalar') {
+      for (const value of node.referred) this.#referred.set(value, new Secret(value, node.source))
+    } else if (node.kind === 'list') {
+      for (const item of node.items) this.#markNode(item.node)
+    } else {
+      for (const entry of node.entries.values()) this.#markNode(entry.node)
+    }
+  }
+
+  /** What has been marked, each value once. */
+  get referredSecrets(): readonly Secret[] {
+    return [...this.#referred.values()]
   }
 
   /** The file that the value at `path` names; relative paths count from the folder of its file. */

@@ -236,11 +236,13 @@ class Converter {
         },
       )
       for (const problem of resolution.problems) this.#report(place, label, problem)
+      const { source, referred } = resolution
       const isFaulty = resolution.problems.length > 0
-      return { ...base, value: resolution.value, source: resolution.source, isFaulty }
+      return { ...base, value: resolution.value, source, referred, isFaulty }
     }
     const isKnown = typeof value === 'number' || typeof value === 'boolean'
-    return { ...base, value: isKnown ? value : null, source: 'literal', isFaulty: false }
+    const known = isKnown ? value : null
+    return { ...base, value: known, source: 'literal', referred: [], isFaulty: false }
   }
 
   #resolveAlias(alias: Alias, label: string, place: Place): TreeNode {
@@ -276,6 +278,7 @@ function nothing(place: Place): ScalarNode {
     written: '',
     isPlain: true,
     source: 'literal',
+    referred: [],
     size: 1,
     isFaulty: false,
   }

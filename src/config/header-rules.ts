@@ -2,31 +2,10 @@
  * Which header names and values a configuration may set: tokens, and none that frame the message,
  * belong to the connection, or are ours.
  */
+import { foldName, hopByHopNames, isToken } from '../http/headers.ts'
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
-/** Whether `name` is a header name (RFC 9110 5.1). */
-export function isToken(name: string): boolean {
-  return TOKEN.test(name)
-}
-
-// RFC 9110 7.6.1 and what belongs to the message itself.
-const TRANSPORT = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-authentication-info',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'content-length',
-  'host',
-  'expect',
-  'http2-settings',
-])
+/** What belongs to the connection or to the message itself. */
+const TRANSPORT = new Set([...hopByHopNames, 'content-length', 'host', 'expect'])
 
 /** What the gate itself writes or reads on the inbound side. */
 const GATE = new Set([
@@ -46,14 +25,9 @@ const GATE = new Set([
   'accept-encoding',
 ])
 
-/** One spelling of all that programs take for the same name: lower case, `_` and `.` are `-`. */
-export function foldHeaderName(name: string): string {
-  return name.toLowerCase().replace(/[_.]/g, '-')
-}
-
 /** Why a header may not be set or read as a credential: `wanted …`; `undefined` if it may. */
 export function findCredentialHeaderFault(name: string): string | undefined {
-  const folded = foldHeaderName(name)
+  const folded = foldName(name)
   const fault = findHeaderFault(name)
   if (fault !== undefined) return fault
   if (folded.startsWith('x-authenticated-'))
@@ -70,7 +44,7 @@ export function findCredentialHeaderFault(name: string): string | undefined {
 /** Why a header may not be set on a request: `wanted …`; `undefined` if it may. */
 export function findHeaderFault(name: string): string | undefined {
   if (!isToken(name)) return "wanted a header name: letters, digits and !#$%&'*+-.^_`|~"
-  const folded = foldHeaderName(name)
+  const folded = foldName(name)
   if (TRANSPORT.has(folded)) {
     return 'wanted another header: this one belongs to the connection or frames the message'
   }
@@ -82,7 +56,7 @@ export function findHeaderFault(name: string): string | undefined {
 export function findIdentityHeaderFault(name: string): string | undefined {
   const fault = findHeaderFault(name)
   if (fault !== undefined) return fault
-  const folded = foldHeaderName(name)
+  const folded = foldName(name)
   if (!/^[A-Za-z0-9-]+$/.test(name)) return 'wanted a header name of letters, digits and "-"'
   const isTaken = GATE.has(folded) || folded.startsWith('x-forwarded-') || folded.endsWith('cookie')
   if (isTaken || folded === 'authorization') {

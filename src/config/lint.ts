@@ -2,11 +2,10 @@
  * Warnings about a configuration that is valid: what is probably a mistake, or will be one soon.
  */
 import { createHash } from 'node:crypto'
-import { contains, parsePattern } from '../http/pattern.ts'
-import type { PathPattern } from '../http/pattern.ts'
 import type { Secret } from '../secret.ts'
 import type { ResolveContext } from './context.ts'
-import type { ChannelConfig, Config, Definition } from './model.ts'
+import { lintChannels } from './lint-channels.ts'
+import type { Config, Definition } from './model.ts'
 import type { DefinitionPlaces } from './places.ts'
 import type { CustomSettings, HmacSettings, SessionSettings } from './schemes.ts'
 import type { Path } from './tree.ts'
@@ -14,73 +13,15 @@ import type { Path } from './tree.ts'
 const DAY_MS = 24 * 3_600_000
 const SOON_MS = 14 * DAY_MS
 const STRONG_BITS = 128
-/** Pairs of open and protected channels that are looked at. */
-const MAX_PAIRS = 1_000_000
 
 /** Adds all warnings about `config`. */
 export function lint(
   context: ResolveContext,
-  config: Pick<Config, 'inbound' | 'channels' | 'definitions'>,
+  config: Pick<Config, 'inbound' | 'channels' | 'definitions' | 'groups'>,
   places: DefinitionPlaces,
 ): void {
-  warnOpenChannels(context, config.channels, config.inbound?.caseInsensitivePaths ?? false)
+  lintChannels(context, config)
   warnDefinitions(context, config.definitions, places)
-}
-
-/** An open channel that would let in what a protected one refuses, but for its rank. */
-function warnOpenChannels(
-  context: ResolveContext,
-  channels: readonly ChannelConfig[],
-  caseInsensitive: boolean,
-): void {
-  const rules = channels.map((channel, index) => ({
-    channel,
-    index,
-    pattern: parsePattern(channel.path, Number.MAX_SAFE_INTEGER),
-  }))
-  const open = rules.filter(({ channel }) => channel.security === 'none' && channel.isActive)
-  const closed = rules.filter(({ channel }) => channel.security !== 'none')
-  let pairs = 0
-  for (const outer of open) {
-    for (const inner of closed) {
-      if (++pairs > MAX_PAIRS) return
-      if (!isWithin(inner, outer, caseInsensitive)) continue
-      const inside = `the protected channel "${inner.channel.name}" lies within this open one`
-      const at = ['channels', outer.index, 'security']
-      context.warn(at, `${inside}: were it renamed or removed, its paths would be open`)
-      break
-    }
-  }
-}
-
-interface Rule {
-  readonly channel: ChannelConfig
-  readonly pattern: PathPattern
-}
-
-function isWithin(inner: Rule, outer: Rule, caseInsensitive: boolean): boolean {
-  const { host } = outer.channel
-  const isHostWithin =
-    host === undefined ||
-    host === inner.channel.host ||
-    (host.startsWith('*.') && isOneLabelBelow(inner.channel.host, host.slice(1)))
-  if (!isHostWithin) return false
-  // `methods: [OPTIONS]` beside a protected channel is how CORS preflights pass.
-  const { methods } = outer.channel
-  const theirs = inner.channel.methods
-  const shareMethod =
-    methods === undefined ||
-    (theirs === undefined ? !isPreflight(methods) : theirs.some((m) => methods.includes(m)))
-  return shareMethod && contains(outer.pattern, inner.pattern, { caseInsensitive })
-}
-
-function isPreflight(methods: readonly string[]): boolean {
-  return methods.length === 1 && methods[0] === 'OPTIONS'
-}
-
-function isOneLabelBelow(host: string | undefined, suffix: string): boolean {
-  if (host?.endsWith(suffix) !== true) return false
-  return !host.slice(0, -suffix.length).includes('.')
 }
 
 function warnDefinitions(

@@ -20,6 +20,8 @@ export interface Config {
   /** In the order of the files. */
   readonly channels: readonly ChannelConfig[]
   readonly outgoing: readonly OutgoingConfig[]
+  /** What references gave to settings that hold no `Secret`: extra fields, headers, templates. */
+  readonly referredSecrets: readonly Secret[]
   /** Every file that was read: configuration, secrets, certificates, keys, modules. Absolute paths. */
   readonly files: readonly string[]
   /** Directories given as `--config`, whose listing matters too. */

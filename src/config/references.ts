@@ -10,9 +10,12 @@ export interface Resolution {
   readonly value: string
   /** `env:NAME` or `file:PATH`, several joined by `+`; `literal` without any. */
   readonly source: string
+  /** What each reference gave, which may be secret wherever it stands. */
+  readonly referred: readonly string[]
   readonly problems: readonly string[]
 }
 
+const NONE: readonly string[] = []
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 const WANTED = 'wanted ${env:NAME} or ${file:PATH}, or $${ for a literal ${'
 
@@ -23,9 +26,12 @@ export function resolveReferences(
   reader: FileReader,
   onOpenFile: (path: string) => void,
 ): Resolution {
-  if (!text.includes('${')) return { value: text, source: 'literal', problems: [] }
+  if (!text.includes('${')) {
+    return { value: text, source: 'literal', referred: NONE, problems: NONE }
+  }
   const problems: string[] = []
   const sources: string[] = []
+  const referred: string[] = []
   let value = ''
   let at = 0
   for (;;) {
@@ -40,17 +46,22 @@ export function resolveReferences(
     const end = text.indexOf('}', start)
     if (end === -1) {
       problems.push(`found "\${" without "}", ${WANTED}`)
-      return { value: '', source: 'literal', problems }
+      return { value: '', source: 'literal', referred, problems }
     }
     const reference = text.slice(start + 2, end)
     const result = resolveOne(reference, directory, reader, onOpenFile)
-    if ('problem' in result) problems.push(result.problem)
-    else value += result.value
+    if ('problem' in result) {
+      problems.push(result.problem)
+    } else {
+      value += result.value
+      referred.push(result.value)
+    }
     sources.push(reference)
     at = end + 1
   }
   value += text.slice(at)
-  return { value, source: sources.length === 0 ? 'literal' : sources.join('+'), problems }
+  const source = sources.length === 0 ? 'literal' : sources.join('+')
+  return { value, source, referred, problems }
 }
 
 type Result = { readonly value: string } | { readonly problem: string }

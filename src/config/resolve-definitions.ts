@@ -148,6 +148,7 @@ function resolveExtraFields(
     taken.add('client_assertion').add('client_assertion_type')
   }
   const at = [...path, 'extra_fields']
+  context.markReferred(at)
   const fields = resolveFields(context, at, parsed.extra_fields)
   const isMap = typeof parsed.extra_fields === 'object' && !Array.isArray(parsed.extra_fields)
   for (const [name] of fields) {

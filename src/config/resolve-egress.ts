@@ -127,6 +127,7 @@ function resolveHeaders(
   path: Path,
   parsed: Readonly<Record<string, unknown>>,
 ): readonly (readonly [string, string])[] {
+  context.markReferred(path)
   return Object.entries(parsed).flatMap(([name, value]) => {
     const paths = Array.isArray(value)
       ? value.map((_, index) => [...path, name, index])

@@ -30,6 +30,8 @@ export function resolveHmac(
   checkTemplates(context, [...path, 'headers'], headers, known)
   const names = headers.flatMap(([, template]) => readTemplateNames(template))
   const parts = parsed.string_to_sign.map(parsePart)
+  // A literal that only the two sides know is a secret too.
+  for (const key of ['string_to_sign', 'separator', 'key_id']) context.markReferred([...path, key])
   const signed = new Set(parts.map((part) => part.kind))
   const count = (word: string): number => names.filter((name) => name === word).length
   if (count('signature') !== 1) {
@@ -91,6 +93,7 @@ export function resolvePairs(
   path: Path,
   parsed: Readonly<Record<string, unknown>>,
 ): Pairs {
+  context.markReferred(path)
   return Object.keys(parsed).map((key) => {
     const at = [...path, key]
     const value = context.verbatimAt(at)
@@ -170,6 +173,7 @@ function resolveCall(
   checkPlaintext(context, [...path, 'url'], parsed.url, session.allow_plaintext)
   const headers = resolvePairs(context, [...path, 'headers'], parsed.headers)
   checkTemplates(context, [...path, 'headers'], headers, known)
+  context.markReferred([...path, 'body'])
   if (parsed.body !== undefined) checkTemplate(context, [...path, 'body'], parsed.body, known)
   return {
     method: parsed.method,
@@ -190,6 +194,7 @@ export function resolveCustom(
   const file = context.fileAt(at, parsed.module)
   // Read for the watcher and the content hash; `check` loads it.
   context.readFileAt(at, parsed.module)
+  context.markReferred([...path, 'options'])
   return {
     module: file.absolutePath,
     options: parsed.options,

@@ -76,6 +76,7 @@ export function resolveConfiguration(
     groups: groups.members,
     channels,
     outgoing,
+    referredSecrets: context.referredSecrets,
   }
   lint(context, resolved, places)
   return resolved

@@ -3,37 +3,32 @@
  */
 import { z } from 'zod'
 import { HOST_WANTED, parseCidr, parseHost, parseUrl } from './network.ts'
-import { connectionLimits, listen } from './schema-inbound.ts'
 import {
   clientTls,
+  connectionLimits,
   headerName,
+  listen,
   methods,
   oddities,
   pathRule,
   proxy,
   proxyOrNone,
   serverTls,
+  timeLimits,
 } from './schema-parts.ts'
-import {
-  checkedText,
-  choice,
-  duration,
-  flag,
-  integer,
-  list,
-  map,
-  name,
-  verbatim,
-} from './schema-scalars.ts'
+import { checkedText, choice, flag, integer, list, map, name, verbatim } from './schema-scalars.ts'
 
-const egressDurations = {
-  header: (): ReturnType<typeof duration> => duration('Until the header block is there'),
-  body_idle: (): ReturnType<typeof duration> => duration('Pause within a body'),
-  keep_alive: (): ReturnType<typeof duration> => duration('Idle connection'),
-  connect: (): ReturnType<typeof duration> => duration('Until the destination is connected'),
-  first_byte: (): ReturnType<typeof duration> => duration('Until the answer begins'),
-  tunnel_idle: (): ReturnType<typeof duration> => duration('Tunnel without a byte'),
-}
+const timeouts = timeLimits(
+  {
+    header: ['Until the header block is there', '10s'],
+    body_idle: ['Pause within a body', '60s'],
+    keep_alive: ['Idle connection', '75s'],
+    connect: ['Until the destination is connected', '5s'],
+    first_byte: ['Until the answer begins', '60s'],
+    tunnel_idle: ['Tunnel without a byte', '1h'],
+  },
+  'egress',
+)
 
 const clients = z
   .union(
@@ -77,17 +72,7 @@ export const egress = map(
     ca: serverTls.optional().meta({
       description: 'Authority for `https: intercept`: its certificate and its key',
     }),
-    timeouts: map(
-      {
-        header: egressDurations.header().prefault('10s'),
-        body_idle: egressDurations.body_idle().prefault('60s'),
-        keep_alive: egressDurations.keep_alive().prefault('75s'),
-        connect: egressDurations.connect().prefault('5s'),
-        first_byte: egressDurations.first_byte().prefault('60s'),
-        tunnel_idle: egressDurations.tunnel_idle().prefault('1h'),
-      },
-      'Time limits',
-    ).prefault({}),
+    timeouts: timeouts.own.prefault({}),
   },
   'The side that the service calls out through',
 )
@@ -138,17 +123,7 @@ export const outgoing = map(
     tls: clientTls.optional(),
     proxy: proxyOrNone.optional(),
     is_active: flag('`false`: keeps its host and answers 403').prefault(true),
-    timeouts: map(
-      {
-        header: egressDurations.header().optional(),
-        body_idle: egressDurations.body_idle().optional(),
-        keep_alive: egressDurations.keep_alive().optional(),
-        connect: egressDurations.connect().optional(),
-        first_byte: egressDurations.first_byte().optional(),
-        tunnel_idle: egressDurations.tunnel_idle().optional(),
-      },
-      'Time limits; those of `egress` unless told',
-    ).prefault({}),
+    timeouts: timeouts.inherited.prefault({}),
   },
   'Which destination, which definition is added',
 )

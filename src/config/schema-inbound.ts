@@ -3,19 +3,26 @@
  * `inbound` and without for a channel.
  */
 import { z } from 'zod'
-import { findIdentityHeaderFault, isToken } from './header-rules.ts'
+import { isToken } from '../http/headers.ts'
+import { findIdentityHeaderFault } from './header-rules.ts'
 import {
   HOST_WANTED,
-  LISTEN_WANTED,
   parseCidr,
   parseHostAndPort,
   parseHostPattern,
   parseHost,
-  parseListen,
   parseSocketPath,
   parseUrl,
 } from './network.ts'
-import { clientTls, listenerTls, methods, oddities, pathRule } from './schema-parts.ts'
+import {
+  clientTls,
+  connectionLimits,
+  listen,
+  methods,
+  oddities,
+  pathRule,
+  timeLimits,
+} from './schema-parts.ts'
 import {
   checkedText,
   choice,
@@ -29,46 +36,7 @@ import {
   text,
 } from './schema-scalars.ts'
 
-const KIB = 1024
-const MIB = 1024 * KIB
-
-/** One address of a listener. */
-export const address = checkedText(LISTEN_WANTED, parseListen)
-
-/** An address, one with TLS, or a list of these. */
-export const listen = z
-  .union(
-    [
-      address,
-      z
-        .array(
-          z.union(
-            [
-              address,
-              map(
-                {
-                  address: address.meta({ description: 'HOST:PORT' }),
-                  tls: listenerTls.optional(),
-                },
-                'An address with its TLS',
-              ),
-            ],
-            { error: `${LISTEN_WANTED}, or a map of address and tls` },
-          ),
-        )
-        .min(1, 'wanted at least one address'),
-      map(
-        { address: address.meta({ description: 'HOST:PORT' }), tls: listenerTls.optional() },
-        'An address with its TLS',
-      ),
-    ],
-    { error: `${LISTEN_WANTED}, or a list of these` },
-  )
-  .meta({
-    description:
-      'HOST:PORT or unix:/path, a map of `address` and `tls`, or a list of these. Changes need a restart',
-    examples: ['0.0.0.0:8000', 'unix:/run/sidegate.sock'],
-  })
+const MIB = 1024 * 1024
 
 const upstream = checkedText(
   'wanted a URL such as http://127.0.0.1:8080, or unix:/path',
@@ -107,46 +75,17 @@ const upstreamHost = checkedText(
   },
 ).meta({ description: 'Host header for the upstream: `keep`, `upstream`, or a value' })
 
-const inboundDurations = {
-  header: (): ReturnType<typeof duration> => duration('Until the header block is there'),
-  body_idle: (): ReturnType<typeof duration> => duration('Pause within a body'),
-  keep_alive: (): ReturnType<typeof duration> => duration('Idle connection of a client'),
-  connect: (): ReturnType<typeof duration> => duration('Until the upstream is connected'),
-  first_byte: (): ReturnType<typeof duration> =>
-    duration('Until the answer of the upstream begins'),
-  websocket_idle: (): ReturnType<typeof duration> => duration('WebSocket without a byte'),
-}
-
-const inboundTimeouts = map(
+const timeouts = timeLimits(
   {
-    header: inboundDurations.header().prefault('10s'),
-    body_idle: inboundDurations.body_idle().prefault('60s'),
-    keep_alive: inboundDurations.keep_alive().prefault('75s'),
-    connect: inboundDurations.connect().prefault('5s'),
-    first_byte: inboundDurations.first_byte().prefault('60s'),
-    websocket_idle: inboundDurations.websocket_idle().prefault('1h'),
+    header: ['Until the header block is there', '10s'],
+    body_idle: ['Pause within a body', '60s'],
+    keep_alive: ['Idle connection of a client', '75s'],
+    connect: ['Until the upstream is connected', '5s'],
+    first_byte: ['Until the answer of the upstream begins', '60s'],
+    websocket_idle: ['WebSocket without a byte', '1h'],
   },
-  'Time limits',
-).prefault({})
-
-const channelTimeouts = map(
-  {
-    header: inboundDurations.header().optional(),
-    body_idle: inboundDurations.body_idle().optional(),
-    keep_alive: inboundDurations.keep_alive().optional(),
-    connect: inboundDurations.connect().optional(),
-    first_byte: inboundDurations.first_byte().optional(),
-    websocket_idle: inboundDurations.websocket_idle().optional(),
-  },
-  'Time limits; those of `inbound` unless told',
-).prefault({})
-
-/** Bounds of connections and header blocks, of both sides. */
-export const connectionLimits = {
-  connections: integer('Connections at once', 1, 1_000_000).prefault(10_000),
-  header_bytes: size('Header block of a request', KIB, MIB).prefault('16KiB'),
-  response_header_bytes: size('Header block of an answer', KIB, 16 * MIB).prefault('64KiB'),
-}
+  'inbound',
+)
 
 export const inbound = map(
   {
@@ -172,7 +111,7 @@ export const inbound = map(
     upstream_keep_alive: duration('Idle connection to the upstream', {
       maxMs: 3_600_000,
     }).prefault('4s'),
-    timeouts: inboundTimeouts,
+    timeouts: timeouts.own.prefault({}),
     limits: map(
       {
         ...connectionLimits,
@@ -232,7 +171,7 @@ export const channel = map(
     allow_header_names: allowHeaderNames.optional(),
     upstream_host: upstreamHost.optional(),
     upstream_tls: clientTls.optional(),
-    timeouts: channelTimeouts,
+    timeouts: timeouts.inherited.prefault({}),
   },
   'Which requests, who may call, which upstream',
 )

@@ -1,10 +1,25 @@
 /**
- * Parts that several sections of the schema share: TLS material, parent proxies, path oddities.
+ * Parts that several sections of the schema share: listeners, TLS material, limits, parent proxies, path
+ * oddities.
  */
 import { z } from 'zod'
-import { HOST_WANTED, parseHost, parseUrl } from './network.ts'
+import { HOST_WANTED, LISTEN_WANTED, parseHost, parseListen, parseUrl } from './network.ts'
 import { findHeaderFault } from './header-rules.ts'
-import { checkedText, flag, list, map, name, text, verbatim } from './schema-scalars.ts'
+import {
+  checkedText,
+  duration,
+  flag,
+  integer,
+  list,
+  map,
+  name,
+  size,
+  text,
+  verbatim,
+} from './schema-scalars.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
 
 const PEM = 'the path of a PEM file, or its text through a reference'
 
@@ -28,6 +43,44 @@ export const listenerTls = map(
   'TLS of this listener',
 )
 
+/** One address of a listener. */
+export const address = checkedText(LISTEN_WANTED, parseListen)
+
+/** An address, one with TLS, or a list of these. */
+export const listen = z
+  .union(
+    [
+      address,
+      z
+        .array(
+          z.union(
+            [
+              address,
+              map(
+                {
+                  address: address.meta({ description: 'HOST:PORT' }),
+                  tls: listenerTls.optional(),
+                },
+                'An address with its TLS',
+              ),
+            ],
+            { error: `${LISTEN_WANTED}, or a map of address and tls` },
+          ),
+        )
+        .min(1, 'wanted at least one address'),
+      map(
+        { address: address.meta({ description: 'HOST:PORT' }), tls: listenerTls.optional() },
+        'An address with its TLS',
+      ),
+    ],
+    { error: `${LISTEN_WANTED}, or a list of these` },
+  )
+  .meta({
+    description:
+      'HOST:PORT or unix:/path, a map of `address` and `tls`, or a list of these. Changes need a restart',
+    examples: ['0.0.0.0:8000', 'unix:/run/sidegate.sock'],
+  })
+
 /** How to verify a server and what to show it. */
 export const clientTls = map(
   {
@@ -46,6 +99,34 @@ export const clientTls = map(
   },
   'How to verify the server, and what to show it',
 )
+
+/** Bounds of connections and header blocks, of both sides. */
+export const connectionLimits = {
+  connections: integer('Connections at once', 1, 1_000_000).prefault(10_000),
+  header_bytes: size('Header block of a request', KIB, MIB).prefault('16KiB'),
+  response_header_bytes: size('Header block of an answer', KIB, 16 * MIB).prefault('64KiB'),
+}
+
+/**
+ * Time limits and what each is unless told: for a side, and without defaults for what inherits them
+ * from it.
+ */
+export function timeLimits<K extends string>(
+  limits: Readonly<Record<K, readonly [meaning: string, fallback: string]>>,
+  side: string,
+) {
+  const entries = Object.entries(limits) as [K, readonly [string, string]][]
+  const own = entries.map(([key, [text, value]]) => [key, duration(text).prefault(value)] as const)
+  const inherited = entries.map(([key, [text]]) => [key, duration(text).optional()] as const)
+  return {
+    own: map(collect(own), 'Time limits'),
+    inherited: map(collect(inherited), `Time limits; those of \`${side}\` unless told`),
+  }
+}
+
+function collect<K extends string, V>(entries: readonly (readonly [K, V])[]): Record<K, V> {
+  return Object.fromEntries(entries) as Record<K, V>
+}
 
 /** A parent proxy. */
 export const proxy = map(

@@ -2,8 +2,9 @@
  * Every secret of a configuration by value, for the redaction of logs.
  */
 import type { ClientTls, Config, Definition, ListenerConfig } from './model.ts'
+import type { CustomSettings, HmacSettings, SessionSettings } from './schemes.ts'
 
-/** The values, Basic credentials also as `user:password`. */
+/** The values, Basic credentials also as `user:password`; a redactor leaves out the shortest. */
 export function* secretValues(config: Config): Generator<string> {
   for (const definition of config.definitions.values()) yield* ofDefinition(definition)
   yield* ofListeners(config.inbound?.listeners)
@@ -11,6 +12,7 @@ export function* secretValues(config: Config): Generator<string> {
   if (config.egress?.ca !== undefined) yield config.egress.ca.key.reveal()
   for (const channel of config.channels) yield* ofTls(channel.upstream.tls)
   for (const outgoing of config.outgoing) yield* ofTls(outgoing.tls)
+  for (const secret of config.referredSecrets) yield secret.reveal()
 }
 
 function* ofDefinition(definition: Definition): Generator<string> {
@@ -37,8 +39,18 @@ function* ofDefinition(definition: Definition): Generator<string> {
       }
       break
     case 'hmac':
-    case 'session':
+      for (const { key } of (definition.settings as HmacSettings).keys) yield key.reveal()
+      break
+    case 'session': {
+      const { username, password } = definition.settings as SessionSettings
+      yield password.reveal()
+      yield `${username}:${password.reveal()}`
+      break
+    }
     case 'custom':
+      for (const [, secret] of (definition.settings as CustomSettings).secrets) {
+        yield secret.reveal()
+      }
       break
   }
 }

@@ -45,6 +45,8 @@ export interface ScalarNode {
   readonly isPlain: boolean
   /** `env:NAME`, `file:PATH`, several joined by `+`, or `literal`. */
   readonly source: string
+  /** What each reference in it gave. */
+  readonly referred: readonly string[]
   readonly size: 1
   /** A reference in it could not be resolved, which has been reported. */
   readonly isFaulty: boolean

@@ -2,7 +2,7 @@
  * Builds what one configuration needs at run time, beside the one that is being served. Nothing is
  * taken over before `commit`.
  */
-import type { ChannelConfig, Config, InboundConfig } from '../config/model.ts'
+import type { ChannelConfig, Config, EgressConfig, InboundConfig } from '../config/model.ts'
 import { allowedOddities } from '../http/path.ts'
 import { createChannelTable } from '../inbound/channels.ts'
 import type { PasswordChecker } from '../credentials/checker.ts'
@@ -12,6 +12,7 @@ import {
   type ChannelAccess,
   type CredentialIndex,
 } from '../inbound/credential-index.ts'
+import type { EgressGeneration } from '../egress/generation.ts'
 import { createHeaderPolicy } from '../inbound/forward-headers.ts'
 import type { InboundGeneration, Route } from '../inbound/route.ts'
 import { createTrustedProxies } from '../inbound/trusted-proxies.ts'
@@ -26,6 +27,19 @@ export interface Generation {
   readonly definitionGenerations: ReadonlyMap<string, number>
   /** Without channels where the configuration has no `inbound` (any more). */
   readonly inbound: InboundGeneration
+  /** `undefined` where the configuration has no `egress` (any more). */
+  readonly egress: EgressGeneration | undefined
+}
+
+/** Builds the egress part beside the one that is served. */
+export interface EgressBuilder {
+  prepare(
+    config: Config,
+    dated: Pick<Generation, 'number' | 'definitionGenerations'>,
+    checker: PasswordChecker,
+  ): EgressGeneration | undefined
+  /** The configuration is served now. */
+  commit(config: Config): void
 }
 
 export interface GenerationServices {
@@ -34,6 +48,8 @@ export interface GenerationServices {
   readonly checker: PasswordChecker
   /** Per process; keys are looked up by their HMAC under it. */
   readonly lookupKey: Buffer
+  /** Absent where nothing is sent out, as in `explain`. */
+  readonly egress?: EgressBuilder
 }
 
 /** A generation that is not served yet. */
@@ -84,8 +100,18 @@ export async function prepareGeneration(
     proxies: createTrustedProxies(inbound?.trustedProxies ?? { cidrs: [], unix: false }),
   }
   return {
-    generation: { number, config, loadedAtMs, definitionGenerations, inbound: served },
-    commit: upstreams.commit,
+    generation: {
+      number,
+      config,
+      loadedAtMs,
+      definitionGenerations,
+      inbound: served,
+      egress: services.egress?.prepare(config, { number, definitionGenerations }, services.checker),
+    },
+    commit: () => {
+      upstreams.commit()
+      services.egress?.commit(config)
+    },
   }
 }
 
@@ -117,6 +143,18 @@ export function findRestartRequired(running: Config, next: Config): string[] {
     if (JSON.stringify(before) !== JSON.stringify(after)) changed.push(path)
   }
   compare('inbound.listen', addressesOf(running.inbound), addressesOf(next.inbound))
+  compare('egress.listen', addressesOf(running.egress), addressesOf(next.egress))
+  compare('egress.limits', running.egress?.limits, next.egress?.limits)
+  compare(
+    'egress.timeouts.header',
+    running.egress?.timeouts.headerMs,
+    next.egress?.timeouts.headerMs,
+  )
+  compare(
+    'egress.timeouts.keep_alive',
+    running.egress?.timeouts.keepAliveMs,
+    next.egress?.timeouts.keepAliveMs,
+  )
   compare('inbound.limits', running.inbound?.limits, next.inbound?.limits)
   compare(
     'inbound.timeouts.header',
@@ -134,8 +172,8 @@ export function findRestartRequired(running: Config, next: Config): string[] {
 }
 
 /** Certificates are renewed while running; whether there are any, and client_ca, is not. */
-function addressesOf(inbound: InboundConfig | undefined): unknown {
-  return inbound?.listeners.map(({ address, tls }) => ({
+function addressesOf(side: Pick<InboundConfig | EgressConfig, 'listeners'> | undefined): unknown {
+  return side?.listeners.map(({ address, tls }) => ({
     address,
     isTls: tls !== undefined,
     needsClientCert: tls?.clientCa !== undefined,

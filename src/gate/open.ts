@@ -6,8 +6,8 @@ import { hostname } from 'node:os'
 import { createAdminHandler, type AdminOptions } from '../admin/handler.ts'
 import type { Config, InboundConfig } from '../config/model.ts'
 import type { ExchangeHandler } from '../http/exchange.ts'
+import { createRequestId } from '../http/request-id.ts'
 import { createInboundHandler, type InboundServices } from '../inbound/handler.ts'
-import { createRequestId } from '../inbound/request-id.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics, Side } from '../observe/metrics.ts'
 import type { Listeners } from './listeners.ts'
@@ -77,14 +77,16 @@ export async function openAdmin(
   if (admin.probes !== undefined) await open(admin.probes, 'probes')
 }
 
-function boundConnections(wanted: number): number {
+/** `wanted`, or what the memory of the container allows. */
+export function boundConnections(wanted: number): number {
   const memory = process.constrainedMemory()
   // 0 or an absurd number means that there is no limit.
   if (memory <= 0 || memory > Number.MAX_SAFE_INTEGER) return wanted
   return Math.max(1, Math.min(wanted, Math.floor(memory / BYTES_PER_CONNECTION)))
 }
 
-function countConnections(
+/** What keeps `sidegate_open_connections` of a side. */
+export function countConnections(
   metrics: Metrics,
   side: Side,
 ): { onConnectionOpened: () => void; onConnectionClosed: () => void } {

@@ -1,47 +1,82 @@
 /**
- * The WebSockets under way: those that a new configuration no longer allows are closed, and all of
- * them when the process ends.
+ * The WebSockets and tunnels under way: those that a new configuration no longer allows are closed,
+ * and all of them when the process ends.
  */
 import type { Config } from '../config/model.ts'
+import type { EgressSession } from '../egress/services.ts'
 import type { WebSocketSession } from '../inbound/handler.ts'
 
-export class Sessions {
-  readonly #open = new Set<WebSocketSession>()
+/** RFC 6455 7.4.1; tunnels are cut without a word. */
+type CloseCode = 1001 | 1008
 
-  /** Keeps a session until it is closed, which is at once if `config` does not allow it. */
-  add(session: WebSocketSession, config: Config): void {
-    this.#open.add(session)
-    session.pair.onClosed = () => {
+interface Session {
+  readonly close: (code: CloseCode) => void
+  readonly isAllowed: (config: Config) => boolean
+}
+
+export class Sessions {
+  readonly #open = new Set<Session>()
+
+  /** Keeps a WebSocket of an inbound channel until it is closed, at once if `config` forbids it. */
+  addInbound({ pair, channel, definition, fingerprint }: WebSocketSession, config: Config): void {
+    const session: Session = {
+      close: (code) => {
+        pair.close(code)
+      },
+      isAllowed: (next) =>
+        next.channels.some(({ name, isActive }) => name === channel && isActive) &&
+        isUnchanged(next, definition, fingerprint),
+    }
+    pair.onClosed = () => {
       this.#open.delete(session)
     }
-    if (!isAllowed(session, activeChannels(config), config)) session.pair.close(1008)
+    this.#add(session, config)
   }
 
-  /** Closes those whose channel went, or whose definition was removed, switched off or changed. */
+  /** Keeps a WebSocket or tunnel of egress likewise. */
+  addEgress(egress: EgressSession, config: Config): void {
+    const { close, whenClosed, outgoing, definition, fingerprint } = egress
+    const session: Session = {
+      close,
+      isAllowed: (next) =>
+        isOutgoingAllowed(next, outgoing) && isUnchanged(next, definition, fingerprint),
+    }
+    whenClosed(() => {
+      this.#open.delete(session)
+    })
+    this.#add(session, config)
+  }
+
+  #add(session: Session, config: Config): void {
+    this.#open.add(session)
+    if (!session.isAllowed(config)) session.close(1008)
+  }
+
+  /** Closes those whose channel or connection went, or whose definition went, was switched off or changed. */
   closeStale(config: Config): void {
-    if (this.#open.size === 0) return
-    const channels = activeChannels(config)
     for (const session of this.#open) {
-      if (!isAllowed(session, channels, config)) session.pair.close(1008)
+      if (!session.isAllowed(config)) session.close(1008)
     }
   }
 
   closeAll(): void {
-    for (const session of this.#open) session.pair.close(1001)
+    for (const session of this.#open) session.close(1001)
   }
 }
 
-function activeChannels(config: Config): ReadonlySet<string> {
-  return new Set(config.channels.flatMap((channel) => (channel.isActive ? [channel.name] : [])))
+/** A host that no connection names is allowed for as long as such hosts are. */
+function isOutgoingAllowed(config: Config, outgoing: string | undefined): boolean {
+  if (outgoing === undefined)
+    return config.egress !== undefined && config.egress.unmatched !== 'deny'
+  return config.outgoing.some(({ name, isActive }) => name === outgoing && isActive)
 }
 
-function isAllowed(
-  session: WebSocketSession,
-  channels: ReadonlySet<string>,
+function isUnchanged(
   config: Config,
+  name: string | undefined,
+  fingerprint: string | undefined,
 ): boolean {
-  if (!channels.has(session.channel)) return false
-  if (session.definition === undefined) return true
-  const definition = config.definitions.get(session.definition)
-  return definition?.isActive === true && definition.fingerprint === session.fingerprint
+  if (name === undefined) return true
+  const definition = config.definitions.get(name)
+  return definition?.isActive === true && definition.fingerprint === fingerprint
 }

@@ -20,6 +20,8 @@ export interface ConnectorOptions {
   readonly lookup?: LookupFunction | undefined
   /** Dialled instead of `address`, which it is then asked for. */
   readonly proxy?: ParentProxy | undefined
+  /** Asks a parent proxy for a tunnel also where the far end is spoken to in cleartext. */
+  readonly isTunnel?: boolean
 }
 
 /** PEM texts. The server's certificate is always verified. */
@@ -99,15 +101,16 @@ class Dial {
 
   /** Cleartext requests go to the proxy as they are, in absolute form. */
   #throughProxy(socket: Socket, { authorization }: ParentProxy): void {
-    const { address, tls } = this.#options
-    if (tls === undefined || address.kind === 'unix') {
+    const { address, tls, isTunnel } = this.#options
+    if ((tls === undefined && isTunnel !== true) || address.kind === 'unix') {
       this.#ready(socket)
       return
     }
     this.#stage = 'upstream_unreachable'
     askForTunnel(socket, { host: address.host, port: address.port, authorization }, (error) => {
-      if (error === undefined) this.#secure(socket, address, tls, this.#ready)
-      else this.#fail(error)
+      if (error !== undefined) this.#fail(error)
+      else if (tls === undefined) this.#ready(socket)
+      else this.#secure(socket, address, tls, this.#ready)
     })
   }
 

@@ -140,6 +140,18 @@ export function findHeader(
 }
 
 /**
+ * Whether one of the watched names, both in lower case, is there twice. Where it decides who is calling
+ * nobody could say which of the two counts.
+ */
+export function hasRepeated(names: readonly string[], watched: ReadonlySet<string>): boolean {
+  for (let at = 0; at < names.length; at++) {
+    const name = names[at] ?? ''
+    if (watched.has(name) && names.includes(name, at + 1)) return true
+  }
+  return false
+}
+
+/**
  * The names, in lower case, that the `Connection` headers nominate beyond those that are hop-by-hop
  * anyway; `undefined` where there are none, which is nearly always.
  */

@@ -13,16 +13,14 @@ import {
 } from './answer.ts'
 import { filterResponseHeaders } from './headers.ts'
 import type { BodySink, Exchange, ResponseSink } from './exchange.ts'
+import { KeptBody, type BodyBudget } from './kept-body.ts'
+import { RelayDeadlines, type Late, type RelayTimeouts } from './relay-deadlines.ts'
 import { RequestBodyStream } from './request-body.ts'
 import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
 import type { Watchdog, Watched } from './watchdog.ts'
 import { WebSocketPair } from './websocket.ts'
 
-/** A body must bring this much in each window (design, section 3.6: 100 B/s over 60 s). */
-const RATE_WINDOW_MS = 60_000
-const MIN_BYTES_PER_WINDOW = 6000
-
-export interface RelayRequest {
+export interface RelayRequest extends RelayTimeouts {
   readonly upstream: Upstream
   readonly method: string
   /** Origin-form, as it goes on the wire. */
@@ -30,9 +28,9 @@ export interface RelayRequest {
   /** For the upstream, without framing headers; the list is taken over. */
   readonly headers: string[]
   readonly watchdog: Watchdog
-  readonly firstByteMs: number
-  readonly bodyIdleMs: number
   readonly websocketIdleMs: number
+  /** Where a copy of the body comes out of, in case it has to be sent again. */
+  readonly keepsBody?: BodyBudget | undefined
 }
 
 /** Whoever asked for the relay. */
@@ -44,6 +42,11 @@ export interface RelayOwner {
   /** Nothing has been answered: the owner does. */
   failed(error: SidegateError): void
   upgraded(pair: WebSocketPair): void
+  /**
+   * Asked once, before an answer is passed on, where the request could be sent again. A promise holds
+   * the answer: headers send the request again with them, `undefined` passes the answer on.
+   */
+  holdAnswer?(status: number): Promise<string[] | undefined> | undefined
 }
 
 export class Relay implements UpstreamEvents, Watched, BodySink {
@@ -51,7 +54,11 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   readonly #request: RelayRequest
   readonly #owner: RelayOwner
   readonly #body: RequestBodyStream | undefined
-  readonly #call: UpstreamCall
+  readonly #kept: KeptBody | undefined
+  readonly #deadlines: RelayDeadlines
+  #call: UpstreamCall
+  #isSecond = false
+  #isHolding = false
   #sink: ResponseSink | undefined
   #isOver = false
   #isConnected = false
@@ -60,17 +67,15 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   #isUploadPaused = false
   /** The client takes no more of the answer for the moment. */
   #isDownloadPaused = false
-  #lastProgressAt = 0
-  #seenBytes = 0
-  #seenBytesIn = 0
-  #windowStart = 0
-  #windowBytes = 0
 
   constructor(exchange: Exchange, request: RelayRequest, owner: RelayOwner) {
     this.#exchange = exchange
     this.#request = request
     this.#owner = owner
+    this.#deadlines = new RelayDeadlines(exchange, request)
     this.#body = this.#frameBody()
+    const { keepsBody } = request
+    if (keepsBody !== undefined && this.#body !== undefined) this.#kept = new KeptBody(keepsBody)
     exchange.onGone = () => {
       this.#giveUp()
     }
@@ -108,6 +113,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   write(chunk: Buffer): boolean {
     if (this.#body === undefined || this.#isOver) return true
+    this.#kept?.add(chunk)
     this.#isUploadPaused = !this.#body.push(chunk)
     return !this.#isUploadPaused
   }
@@ -129,7 +135,8 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   connected(): void {
     this.#isConnected = true
-    this.#lastProgressAt = this.#windowStart = performance.now()
+    this.#deadlines.startUpload(performance.now())
+    if (this.#isSecond) return
     this.#exchange.sendContinue()
     if (this.#body !== undefined) this.#exchange.body?.readTo(this)
   }
@@ -140,6 +147,49 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   }
 
   answered(status: number, raw: Buffer[]): boolean {
+    const decision = this.#mayBeSentAgain() ? this.#owner.holdAnswer?.(status) : undefined
+    if (decision === undefined) return this.#pass(status, raw)
+    this.#isHolding = true
+    void decision.then((headers) => {
+      if (this.#isOver) return
+      this.#isHolding = false
+      this.#deadlines.noteProgress(performance.now())
+      if (headers !== undefined) {
+        this.#sendAgain(headers)
+      } else if (this.#pass(status, raw)) {
+        this.#call.resume()
+      }
+    })
+    return false
+  }
+
+  #mayBeSentAgain(): boolean {
+    if (this.#isSecond || this.#exchange.isWebSocket) return false
+    if (this.#body === undefined) return true
+    return this.#kept?.isWhole === true && this.#exchange.isBodyComplete
+  }
+
+  #sendAgain(headers: string[]): void {
+    this.#isSecond = true
+    this.#call.abort()
+    const { upstream, method, path } = this.#request
+    const bytes = this.#kept?.bytes
+    this.#kept?.release()
+    const { body: original } = this.#exchange
+    let body: RequestBodyStream | undefined
+    if (bytes !== undefined && bytes.length > 0) {
+      body = new RequestBodyStream(() => undefined)
+      body.push(bytes)
+      body.push(null)
+    }
+    // A body is framed for every method, an empty one too.
+    if (original !== undefined) headers.push('Content-Length', String(bytes?.length ?? 0))
+    this.#call = upstream.prepare({ method, path, headers, body, isWebSocket: false }, this)
+    this.#call.start()
+  }
+
+  #pass(status: number, raw: Buffer[]): boolean {
+    this.#kept?.release()
     const headers = latin1Headers(raw)
     const framing = findFraming(this.#request.method, status, headers)
     if (framing === undefined) {
@@ -150,7 +200,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
       return true
     }
     this.#isEventStream = framing.isEventStream
-    this.#startDownload()
+    this.#deadlines.startDownload(performance.now())
     this.#owner.answered(status)
     this.#sink = this.#exchange.start({
       status,
@@ -161,7 +211,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     })
     this.#sink.onDrain = () => {
       this.#isDownloadPaused = false
-      this.#startDownload()
+      this.#deadlines.startDownload(performance.now())
       this.#call.resume()
     }
     if (!framing.hasBody && this.#request.method !== 'HEAD') this.#endWithoutBody(framing)
@@ -177,7 +227,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   received(chunk: Buffer): boolean {
     if (this.#sink === undefined) return true
-    this.#lastProgressAt = performance.now()
+    this.#deadlines.noteProgress(performance.now())
     this.#isDownloadPaused = !this.#sink.write(chunk)
     return !this.#isDownloadPaused
   }
@@ -187,7 +237,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     // The client has yet to take what is left: it is watched until the exchange is done.
     this.#isDownloadPaused = true
     this.#isEventStream = false
-    this.#startDownload()
+    this.#deadlines.startDownload(performance.now())
     this.#sink?.end(trailers.length === 0 ? undefined : safeTrailers(latin1Headers(trailers)))
   }
 
@@ -220,73 +270,22 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   /** The exchange is done. */
   close(): void {
+    this.#kept?.release()
     this.#request.watchdog.forget(this)
   }
 
   // Deadlines
 
   tick(now: number): void {
-    if (!this.#isConnected || this.#isEventStream) return
-    if (this.#sink === undefined) this.#tickBeforeAnswer(now)
-    else this.#tickDuringAnswer(now)
+    if (!this.#isConnected || this.#isEventStream || this.#isHolding) return
+    const late =
+      this.#sink === undefined
+        ? this.#deadlines.findLateBeforeAnswer(now, this.#isUploadPaused)
+        : this.#deadlines.findLateDuringAnswer(now, this.#isDownloadPaused)
+    if (late !== undefined) this.#timeOut(late)
   }
 
-  #tickBeforeAnswer(now: number): void {
-    const { firstByteMs, bodyIdleMs } = this.#request
-    const { bytesIn, isBodyComplete } = this.#exchange
-    if (bytesIn !== this.#seenBytes) {
-      this.#seenBytes = bytesIn
-      this.#lastProgressAt = now
-    }
-    const idleMs = now - this.#lastProgressAt
-    if (isBodyComplete || this.#isUploadPaused) {
-      if (idleMs > firstByteMs) this.#timeOut('upstream_timeout')
-      this.#windowStart = now
-      this.#windowBytes = bytesIn
-    } else if (idleMs > bodyIdleMs || this.#isTooSlow(now, bytesIn)) {
-      this.#timeOut('request_timeout')
-    }
-  }
-
-  #tickDuringAnswer(now: number): void {
-    const { bodyIdleMs } = this.#request
-    if (!this.#isDownloadPaused) {
-      // An upstream may answer while it still reads.
-      if (this.#hasUploaded()) this.#lastProgressAt = now
-      if (now - this.#lastProgressAt > bodyIdleMs) this.#timeOut('upstream_timeout')
-      return
-    }
-    const { bytesTaken } = this.#exchange
-    if (bytesTaken !== this.#seenBytes) {
-      this.#seenBytes = bytesTaken
-      this.#lastProgressAt = now
-    }
-    if (now - this.#lastProgressAt > bodyIdleMs || this.#isTooSlow(now, bytesTaken)) {
-      this.#timeOut('request_timeout')
-    }
-  }
-
-  #hasUploaded(): boolean {
-    const { bytesIn } = this.#exchange
-    if (bytesIn === this.#seenBytesIn) return false
-    this.#seenBytesIn = bytesIn
-    return true
-  }
-
-  #startDownload(): void {
-    this.#lastProgressAt = this.#windowStart = performance.now()
-    this.#seenBytes = this.#windowBytes = this.#exchange.bytesTaken
-  }
-
-  #isTooSlow(now: number, bytes: number): boolean {
-    if (now - this.#windowStart < RATE_WINDOW_MS) return false
-    const isTooSlow = bytes - this.#windowBytes < MIN_BYTES_PER_WINDOW
-    this.#windowStart = now
-    this.#windowBytes = bytes
-    return isTooSlow
-  }
-
-  #timeOut(code: 'upstream_timeout' | 'request_timeout'): void {
+  #timeOut(code: Late): void {
     this.#call.abort()
     if (this.#isOver) this.#exchange.abort()
     else this.failed(new SidegateError(code))

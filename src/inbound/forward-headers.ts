@@ -3,7 +3,6 @@
  * could be taken for a word of ours or of a trusted proxy's, in whatever spelling, then ours is set.
  * Framing headers, `Host` and `Upgrade` are the transport's and are never in the list.
  */
-import { randomUUID } from 'node:crypto'
 import type { ChannelConfig } from '../config/model.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { BoundedMemory, findNominated, foldName, hopByHopNames } from '../http/headers.ts'
@@ -141,34 +140,6 @@ export function forwardHeaders(
   return { headers: kept, host, isSpoofed: seen.isSpoofed, dropped: seen.dropped ?? NOTHING }
 }
 
-/** The id of a request: the client's `X-Request-Id` if it is one and well-formed, else a new one. */
-export function requestIdOf(
-  names: readonly string[],
-  headers: readonly string[],
-  createId: () => string = randomUUID,
-): string {
-  const at = names.indexOf('x-request-id')
-  if (at === -1 || names.includes('x-request-id', at + 1)) return createId()
-  const value = headers[2 * at + 1] ?? ''
-  return isRequestId(value) ? value : createId()
-}
-
-/** The trace id of a valid `traceparent` (W3C Trace Context, level 1 and later versions). */
-export function findTraceId(
-  names: readonly string[],
-  headers: readonly string[],
-): string | undefined {
-  const at = names.indexOf('traceparent')
-  if (at === -1 || names.includes('traceparent', at + 1)) return undefined
-  const value = headers[2 * at + 1] ?? ''
-  const isVersion0 = value.startsWith('00-')
-  if (isVersion0 ? value.length !== 55 : value.length > 55 && value[55] !== '-') return undefined
-  if (value[2] !== '-' || value[35] !== '-' || value[52] !== '-') return undefined
-  if (!isHex(value, 0, 2) || value.startsWith('ff') || !isHex(value, 53, 55)) return undefined
-  if (!isHexAndNotZero(value, 3, 35) || !isHexAndNotZero(value, 36, 52)) return undefined
-  return value.slice(3, 35)
-}
-
 /** What one pass over the client's headers has left and seen. */
 interface Sifted {
   readonly kept: string[]
@@ -271,30 +242,4 @@ function assertFieldValue(identity: string): void {
 
 function joined(list: string, item: string): string {
   return list === '' ? item : item === '' ? list : `${list}, ${item}`
-}
-
-function isRequestId(value: string): boolean {
-  if (value.length === 0 || value.length > 128) return false
-  for (let at = 0; at < value.length; at++) {
-    const code = value.charCodeAt(at)
-    const isLetter = (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a
-    const isDigit = code >= 0x30 && code <= 0x39
-    if (!isLetter && !isDigit && code !== 0x2d && code !== 0x2e && code !== 0x5f) return false
-  }
-  return true
-}
-
-/** Lower case only, as the grammar has it. */
-function isHex(value: string, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) {
-    const code = value.charCodeAt(at)
-    if (!((code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66))) return false
-  }
-  return true
-}
-
-function isHexAndNotZero(value: string, from: number, to: number): boolean {
-  if (!isHex(value, from, to)) return false
-  for (let at = from; at < to; at++) if (value.charCodeAt(at) !== 0x30) return true
-  return false
 }

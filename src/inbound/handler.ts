@@ -4,17 +4,18 @@
  */
 import { catalogue, SidegateError, type Code } from '../errors.ts'
 import type { Exchange, ExchangeHandler, Outcome } from '../http/exchange.ts'
-import { filterResponseHeaders } from '../http/headers.ts'
+import { filterResponseHeaders, hasRepeated } from '../http/headers.ts'
 import { guardTarget, type GuardedTarget } from '../http/path.ts'
 import { renderProblem } from '../http/problem.ts'
 import { Relay, type RelayOwner } from '../http/relay.ts'
+import { requestIdOf } from '../http/request-id.ts'
+import { findTraceId } from '../http/trace.ts'
 import type { Watchdog } from '../http/watchdog.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
 import type { AccessLog } from '../observe/access.ts'
 import type { Log } from '../observe/log.ts'
 import type { ChannelMetrics } from '../observe/metrics.ts'
-import { findTraceId, forwardHeaders, requestIdOf } from './forward-headers.ts'
-import { createRequestId } from './request-id.ts'
+import { forwardHeaders } from './forward-headers.ts'
 import type { Principal, Refusal, Verdict } from './principal.ts'
 import type { InboundGeneration, Route } from './route.ts'
 
@@ -76,7 +77,7 @@ class Visit implements RelayOwner {
     this.#exchange = exchange
     this.#generation = services.current()
     const { names, headers, peer } = exchange
-    this.#requestId = requestIdOf(names, headers, createRequestId)
+    this.#requestId = requestIdOf(names, headers)
     this.#clientAddress = this.#generation.proxies.findClientAddress(names, headers, peer)
     exchange.onGone = () => {
       this.#isGone = true
@@ -266,13 +267,4 @@ class Visit implements RelayOwner {
       isChannelLogged,
     )
   }
-}
-
-/** Whether a header that decides who is calling is there twice: nobody could say which one counts. */
-function hasRepeated(names: readonly string[], watched: ReadonlySet<string>): boolean {
-  for (let at = 0; at < names.length; at++) {
-    const name = names[at] ?? ''
-    if (watched.has(name) && names.includes(name, at + 1)) return true
-  }
-  return false
 }

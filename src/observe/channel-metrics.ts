@@ -2,7 +2,10 @@
  * What is counted on the request path of one channel: plain numbers, turned into text only when
  * somebody scrapes.
  */
-import { label } from './exposition.ts'
+import { label, type Family } from './exposition.ts'
+import { Histogram } from './histogram.ts'
+import type { NamedCounters } from './named-counters.ts'
+import { StatusCounts } from './status-counts.ts'
 
 /** What handlers count with; resolved once when a generation is loaded. */
 export interface ChannelMetrics {
@@ -12,19 +15,18 @@ export interface ChannelMetrics {
   spoofAttempt(): void
 }
 
-/** Upper bounds of the buckets, in milliseconds. */
-const boundsMs = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000]
-const boundLabels = [...boundsMs.map((ms) => String(ms / 1000)), '+Inf']
+const requestsName = 'sidegate_inbound_requests_total'
+const durationName = 'sidegate_inbound_request_duration_seconds'
+const failuresName = 'sidegate_auth_failures_total'
+const spoofName = 'sidegate_identity_spoof_attempts_total'
 
 /** The numbers of one channel. */
 export class ChannelCounters implements ChannelMetrics {
   /** As in `channel="NAME"`. */
   readonly #label: string
-  /** Of a definition: status, count, status, count … since most see two or three. */
-  readonly #requests = new Map<string, number[]>()
+  readonly #requests = new StatusCounts()
+  readonly #durations = new Histogram()
   readonly #failures = new Map<string, number>()
-  readonly #buckets = new Float64Array(boundsMs.length + 1)
-  #sumMs = 0
   #spoofAttempts = 0
 
   constructor(name: string) {
@@ -32,13 +34,8 @@ export class ChannelCounters implements ChannelMetrics {
   }
 
   request(definition: string, status: number, durationMs: number): void {
-    const counts = this.#requests.get(definition)
-    if (counts === undefined) this.#requests.set(definition, [status, 1])
-    else countStatus(counts, status)
-    this.#sumMs += durationMs
-    let bucket = 0
-    while (bucket < boundsMs.length && durationMs > (boundsMs[bucket] ?? 0)) bucket++
-    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1
+    this.#requests.count(definition, status)
+    this.#durations.observe(durationMs)
   }
 
   authFailure(reason: string): void {
@@ -51,56 +48,56 @@ export class ChannelCounters implements ChannelMetrics {
 
   /** Drops the counts of definitions that are no more. */
   keepDefinitions(isKept: (name: string) => boolean): void {
-    for (const name of this.#requests.keys()) {
-      if (name !== '' && !isKept(name)) this.#requests.delete(name)
-    }
+    this.#requests.keep(isKept)
   }
 
-  *requestSamples(): Generator<string> {
-    // A copy: while others have their turn, entries may go and come again.
-    for (const definition of [...this.#requests.keys()]) {
-      const counts = this.#requests.get(definition) ?? []
-      const labels = `${this.#label},${label('definition', definition)}`
-      let text = ''
-      for (let i = 0; i + 1 < counts.length; i += 2) {
-        text += `sidegate_inbound_requests_total{${labels},status="${counts[i] ?? 0}"} ${counts[i + 1] ?? 0}\n`
-      }
-      yield text
-    }
+  requestSamples(): Iterable<string> {
+    return this.#requests.samples(requestsName, this.#label, 'definition')
   }
 
-  /** In one piece, so that the count and the buckets of a scrape agree. */
   durationSamples(): string {
-    const name = 'sidegate_inbound_request_duration_seconds'
-    let text = ''
-    let count = 0
-    for (let i = 0; i < boundLabels.length; i++) {
-      count += this.#buckets[i] ?? 0
-      text += `${name}_bucket{${this.#label},le="${boundLabels[i] ?? ''}"} ${count}\n`
-    }
-    text += `${name}_sum{${this.#label}} ${this.#sumMs / 1000}\n`
-    return `${text}${name}_count{${this.#label}} ${count}\n`
+    return this.#durations.render(durationName, this.#label)
   }
 
   failureSamples(): string {
     let text = ''
     for (const [reason, count] of this.#failures) {
-      text += `sidegate_auth_failures_total{${this.#label},${label('reason', reason)}} ${count}\n`
+      text += `${failuresName}{${this.#label},${label('reason', reason)}} ${count}\n`
     }
     return text
   }
 
   spoofSamples(): string {
-    return `sidegate_identity_spoof_attempts_total{${this.#label}} ${this.#spoofAttempts}\n`
+    return `${spoofName}{${this.#label}} ${this.#spoofAttempts}\n`
   }
 }
 
-function countStatus(counts: number[], status: number): void {
-  for (let i = 0; i < counts.length; i += 2) {
-    if (counts[i] === status) {
-      counts[i + 1] = (counts[i + 1] ?? 0) + 1
-      return
-    }
-  }
-  counts.push(status, 1)
+/** What is said of all channels at scrape time. */
+export function channelFamilies(channels: NamedCounters<ChannelCounters>): Family[] {
+  return [
+    {
+      name: requestsName,
+      type: 'counter',
+      help: 'Requests answered, by channel, verified definition and status.',
+      samples: channels.each((counters) => counters.requestSamples()),
+    },
+    {
+      name: durationName,
+      type: 'histogram',
+      help: 'From the end of the request head to the end of the answer.',
+      samples: channels.each((counters) => [counters.durationSamples()]),
+    },
+    {
+      name: failuresName,
+      type: 'counter',
+      help: 'Requests without valid credentials, by reason.',
+      samples: channels.each((counters) => [counters.failureSamples()]),
+    },
+    {
+      name: spoofName,
+      type: 'counter',
+      help: 'Requests that brought an identity header of their own, which was removed.',
+      samples: channels.each((counters) => [counters.spoofSamples()]),
+    },
+  ]
 }

@@ -1,16 +1,21 @@
 /**
- * The metrics of the process. What the request path counts is kept in plain numbers and made into
- * text by ourselves, see `channel-metrics.ts`; what is rare, and Node's own, is prom-client's.
- * Labels come from the configuration, never from a client.
+ * The metrics of the process. What the request path counts, and what has a series a definition, is
+ * kept in plain numbers and made into text by ourselves, see `channel-metrics.ts`; the rest, and
+ * Node's own, is prom-client's. Labels come from the configuration, never from a client.
  */
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
-import { ChannelCounters } from './channel-metrics.ts'
+import { ChannelCounters, channelFamilies } from './channel-metrics.ts'
 import type { ChannelMetrics } from './channel-metrics.ts'
 import { renderFamilies } from './exposition.ts'
 import type { Family } from './exposition.ts'
 import { LastUse } from './last-use.ts'
+import { NamedCounters } from './named-counters.ts'
+import { OutgoingCounters, outgoingFamilies } from './outgoing-metrics.ts'
+import type { OutgoingMetrics } from './outgoing-metrics.ts'
+import { TokenMetrics } from './token-metrics.ts'
 
 export type { ChannelMetrics } from './channel-metrics.ts'
+export type { OutgoingMetrics } from './outgoing-metrics.ts'
 
 /** Whose connections are counted as open. */
 export type Side = 'inbound' | 'egress' | 'upstream'
@@ -19,6 +24,8 @@ export type Side = 'inbound' | 'egress' | 'upstream'
 export interface KeptNames {
   readonly channels: { has(name: string): boolean }
   readonly definitions: { has(name: string): boolean }
+  /** Outgoing connections; without it all of them stay. */
+  readonly outgoing?: { has(name: string): boolean }
 }
 
 export interface MetricsOptions {
@@ -36,7 +43,9 @@ const misnamed = [
 
 export class Metrics {
   readonly #registry = new Registry()
-  readonly #channels = new Map<string, ChannelCounters>()
+  readonly #channels = new NamedCounters((name) => new ChannelCounters(name))
+  readonly #outgoing = new NamedCounters((name) => new OutgoingCounters(name))
+  readonly #tokens = new TokenMetrics()
   readonly #lastUse = new LastUse()
   readonly #open: Record<Side, number> = { inbound: 0, egress: 0, upstream: 0 }
   readonly #families: Family[]
@@ -89,12 +98,22 @@ export class Metrics {
 
   /** The counters of a channel, `""` for requests that match none; the same ones for one name. */
   channel(name: string): ChannelMetrics {
-    let counters = this.#channels.get(name)
-    if (counters === undefined) {
-      counters = new ChannelCounters(name)
-      this.#channels.set(name, counters)
-    }
-    return counters
+    return this.#channels.get(name)
+  }
+
+  /** The counters of an outgoing connection, `""` for requests that match none. */
+  outgoing(name: string): OutgoingMetrics {
+    return this.#outgoing.get(name)
+  }
+
+  /** A fetch of a token of a definition has ended. */
+  tokenRequest(definition: string, result: string): void {
+    this.#tokens.request(definition, result)
+  }
+
+  /** The token of a definition's own scopes ends at an instant in milliseconds since 1970. */
+  tokenExpiry(definition: string, expiresAtMs: number): void {
+    this.#tokens.expiry(definition, expiresAtMs)
   }
 
   passwordCheck(result: string): void {
@@ -138,15 +157,17 @@ export class Metrics {
   }
 
   /**
-   * Drops everything about channels and definitions that are not among these. To be called with
-   * every new generation: what requests of the old one still count is dropped with the next.
+   * Drops everything about channels, outgoing connections and definitions that are not among these.
+   * To be called with every new generation: what requests of the old one still count is dropped
+   * with the next.
    */
-  forgetAllBut({ channels, definitions }: KeptNames): void {
-    for (const [name, counters] of this.#channels) {
-      if (name !== '' && !channels.has(name)) this.#channels.delete(name)
-      else counters.keepDefinitions((definition) => definitions.has(definition))
-    }
-    this.#lastUse.keepDefinitions((definition) => definitions.has(definition))
+  forgetAllBut({ channels, definitions, outgoing }: KeptNames): void {
+    const isDefinitionKept = (name: string): boolean => definitions.has(name)
+    this.#channels.keep((name) => channels.has(name))
+    for (const counters of this.#channels.all()) counters.keepDefinitions(isDefinitionKept)
+    if (outgoing !== undefined) this.#outgoing.keep((name) => outgoing.has(name))
+    this.#lastUse.keepDefinitions(isDefinitionKept)
+    this.#tokens.keepDefinitions(isDefinitionKept)
   }
 
   /** Adds metrics of others that are made at scrape time. */
@@ -177,42 +198,16 @@ export class Metrics {
   }
 
   #createFamilies(): Family[] {
-    const channels = this.#channels
-    const each = (samples: (counters: ChannelCounters) => Iterable<string>) =>
-      function* () {
-        for (const counters of [...channels.values()]) yield* samples(counters)
-      }
     return [
-      {
-        name: 'sidegate_inbound_requests_total',
-        type: 'counter',
-        help: 'Requests answered, by channel, verified definition and status.',
-        samples: each((counters) => counters.requestSamples()),
-      },
-      {
-        name: 'sidegate_inbound_request_duration_seconds',
-        type: 'histogram',
-        help: 'From the end of the request head to the end of the answer.',
-        samples: each((counters) => [counters.durationSamples()]),
-      },
-      {
-        name: 'sidegate_auth_failures_total',
-        type: 'counter',
-        help: 'Requests without valid credentials, by reason.',
-        samples: each((counters) => [counters.failureSamples()]),
-      },
-      {
-        name: 'sidegate_identity_spoof_attempts_total',
-        type: 'counter',
-        help: 'Requests that brought an identity header of their own, which was removed.',
-        samples: each((counters) => [counters.spoofSamples()]),
-      },
+      ...channelFamilies(this.#channels),
       {
         name: 'sidegate_definition_last_used_timestamp_seconds',
         type: 'gauge',
         help: 'When a secret of a definition was last used; those not used are absent.',
         samples: () => this.#lastUse.samples(),
       },
+      ...outgoingFamilies(this.#outgoing),
+      ...this.#tokens.families(),
     ]
   }
 

@@ -9,6 +9,8 @@ import { SecretIndex } from './secret-index.ts'
 const sliceSize = 100
 /** Shorter lines of a secret of several lines are not secret by themselves (`{`, `-----`). */
 const minLineLength = 16
+/** Transient secrets that are remembered at least. */
+const MAX_TRANSIENT = 256
 
 export interface Redactor {
   /**
@@ -17,6 +19,8 @@ export interface Redactor {
    * `user:password`. Values of less than 4 characters cannot be found and are left out.
    */
   setSecrets(values: Iterable<string>): Promise<void>
+  /** Knows one more secret from now on; of these only the latest few hundred are remembered. */
+  addSecret(value: string): void
   /** The text without known secrets and without the userinfo of URLs. */
   redact(text: string): string
 }
@@ -25,6 +29,7 @@ export interface Redactor {
 export function createRedactor(): Redactor {
   let index = new SecretIndex(0)
   let latest = 0
+  const transient = new TransientSecrets()
 
   async function setSecrets(values: Iterable<string>): Promise<void> {
     const turn = ++latest
@@ -39,7 +44,31 @@ export function createRedactor(): Redactor {
 
   return {
     setSecrets,
-    redact: (text) => stripUserinfo(index.redact(text)),
+    addSecret(value) {
+      transient.add(value)
+    },
+    redact: (text) => stripUserinfo(transient.redact(index.redact(text))),
+  }
+}
+
+/** Secrets that come and go while the process runs, tokens for one: two indexes take turns. */
+class TransientSecrets {
+  #young = new SecretIndex(MAX_TRANSIENT * 4)
+  #old = new SecretIndex(0)
+  #count = 0
+
+  add(value: string): void {
+    if (this.#count >= MAX_TRANSIENT) {
+      this.#old = this.#young
+      this.#young = new SecretIndex(MAX_TRANSIENT * 4)
+      this.#count = 0
+    }
+    this.#count += 1
+    for (const spelling of new Set(spellings(value))) this.#young.add(spelling)
+  }
+
+  redact(text: string): string {
+    return this.#old.redact(this.#young.redact(text))
   }
 }
 

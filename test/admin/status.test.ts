@@ -58,6 +58,7 @@ function configOf(list: readonly Definition[]): Config {
     groups: new Map(),
     channels: [channel],
     outgoing: [outgoing],
+    referredSecrets: [],
     files: ['/etc/sidegate/a.yaml'],
     directories: [],
   } as unknown as Config

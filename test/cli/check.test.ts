@@ -83,11 +83,17 @@ t.test('a missing configuration is a problem, not a stack', async (t) => {
   t.notMatch(stdout + stderr, /^ {4}at /m)
 })
 
-t.test('egress is checked, and said not to be served', async (t) => {
+t.test('types that this version does not serve are named', async (t) => {
   const cwd = await createFolder(t)
-  const text = `${good}egress: { listen: 127.0.0.1:3128 }\n`
-  await writeFile(join(cwd, 'sidegate.yaml'), text, { mode: 0o600 })
+  const ntlm = `egress: { listen: 127.0.0.1:3128 }
+outgoing: [{ name: files, url: 'https://files.example', security: windows }]
+`
+  const text = good.replace(
+    /^security:\n/m,
+    `security:\n  - { name: windows, type: ntlm, username: 'CORP\\svc', password: ${'x'.repeat(20)} }\n`,
+  )
+  await writeFile(join(cwd, 'sidegate.yaml'), text + ntlm, { mode: 0o600 })
   const { code, stdout } = await runCli(['check'], { cwd, env })
   t.equal(code, 0, stdout)
-  t.match(stdout, 'egress is checked, but not served in this version')
+  t.match(stdout, 'not served in this version, and refused: windows (ntlm)')
 })

@@ -184,8 +184,8 @@ t.test('a wrong line is a matter of usage, and is not repeated', async (t) => {
   }
 })
 
-t.test('--egress says that it is not served yet', async (t) => {
+t.test('--egress without egress is a problem of the configuration', async (t) => {
   const { code, stderr } = await explain(t, '--egress', 'GET', 'https://api.example.com/')
   t.equal(code, 1)
-  t.match(stderr, 'egress is checked, but not served in this version')
+  t.match(stderr, 'the configuration has no egress')
 })

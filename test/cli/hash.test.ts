@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
+import { loadConfiguration } from '../../src/config/load.ts'
 import { parsePasswordHash, verifyPassword } from '../../src/credentials/hash.ts'
 import { runCli } from './run-cli.ts'
 
@@ -27,6 +30,32 @@ t.test('--bcrypt and --sha256 give those', async (t) => {
   })
 })
 
+t.test('--sha256 and the loader make the same of a key', async (t) => {
+  const printable = Array.from({ length: 94 }, (_, index) => String.fromCharCode(0x21 + index))
+  const key = printable.join('')
+  const { stdout } = await runCli(['hash', '--sha256'], { stdin: key })
+  const file = join(t.testdir({}), 'sidegate.yaml')
+  const security = [
+    { name: 'plain', type: 'api_key', key: '${env:KEY}' },
+    { name: 'hashed', type: 'api_key', key_hash: stdout.trim() },
+  ]
+  await writeFile(file, JSON.stringify({ security }), { mode: 0o600 })
+  const fingerprintKey = Buffer.alloc(32)
+  const result = await loadConfiguration({
+    paths: [file],
+    env: { KEY: key },
+    fingerprintKey,
+    nowMs: 0,
+  })
+  if ('problems' in result) throw new Error(JSON.stringify(result.problems))
+  const [plain, hashed] = ['plain', 'hashed'].map((name) => {
+    const definition = result.config.definitions.get(name)
+    return definition?.type === 'api_key' ? definition.keys[0]?.digest.toString('hex') : undefined
+  })
+  t.ok(plain)
+  t.equal(plain, hashed)
+})
+
 t.test('a short key is hashed with a warning', async (t) => {
   const { code, stderr } = await runCli(['hash', '--sha256'], { stdin: 'short' })
   t.equal(code, 0)
@@ -42,6 +71,15 @@ const refused: readonly [claim: string, args: string[], stdin: string | Buffer, 
     ['a NUL', [], 'a\0', /control character/],
     ['what is not UTF-8', [], Buffer.from([0xff, 0xfe]), /not valid UTF-8/],
     ['more than bcrypt can take', ['--bcrypt'], 'x'.repeat(73), /72 bytes/],
+    ['a key that clients spell in several ways', ['--sha256'], `${'k'.repeat(32)}ü`, /of ASCII/],
+    [
+      'a key with a character that no header can hold',
+      ['--sha256'],
+      `${'k'.repeat(32)}日`,
+      /of ASCII/,
+    ],
+    ['a key with a blank at its end', ['--sha256'], `${'k'.repeat(32)} \n`, /ends with a blank/],
+    ['a key with a blank at its beginning', ['--sha256'], ` ${'k'.repeat(32)}`, /begins/],
     ['a flood', [], 'x'.repeat(70_000), /64 KiB/],
   ]
 

@@ -13,20 +13,20 @@ function resolveText(text: string, directory = '/'): Resolution {
 
 void t.test('references are resolved wherever they stand, once', (t) => {
   const cases = [
-    ['plain', 'plain', 'literal'],
-    ['${env:A}', 'alpha', 'env:A'],
-    ['x-${env:A}-y', 'x-alpha-y', 'env:A'],
-    ['${env:A}${env:A}', 'alphaalpha', 'env:A+env:A'],
-    ['${env:REF}', '${env:A}', 'env:REF'],
-    ['${env:BRACE}}', '}}', 'env:BRACE'],
-    ['$${env:A}', '${env:A}', 'literal'],
-    ['$$${env:A}', '$${env:A}', 'literal'],
-    ['$A $ {} $', '$A $ {} $', 'literal'],
-    ['$${', '${', 'literal'],
-    ['$${${env:A}}', '${alpha}', 'env:A'],
+    ['plain', 'plain', 'literal', []],
+    ['${env:A}', 'alpha', 'env:A', ['alpha']],
+    ['x-${env:A}-y', 'x-alpha-y', 'env:A', ['alpha']],
+    ['${env:A}${env:A}', 'alphaalpha', 'env:A+env:A', ['alpha', 'alpha']],
+    ['${env:REF}', '${env:A}', 'env:REF', ['${env:A}']],
+    ['${env:BRACE}}', '}}', 'env:BRACE', ['}']],
+    ['$${env:A}', '${env:A}', 'literal', []],
+    ['$$${env:A}', '$${env:A}', 'literal', []],
+    ['$A $ {} $', '$A $ {} $', 'literal', []],
+    ['$${', '${', 'literal', []],
+    ['$${${env:A}}', '${alpha}', 'env:A', ['alpha']],
   ] as const
-  for (const [text, value, source] of cases) {
-    t.strictSame(resolveText(text), { value, source, problems: [] }, text)
+  for (const [text, value, source, referred] of cases) {
+    t.strictSame(resolveText(text), { value, source, referred, problems: [] }, text)
   }
   t.end()
 })

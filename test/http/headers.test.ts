@@ -8,6 +8,7 @@ import {
   findName,
   findNominated,
   foldName,
+  hasRepeated,
   hopByHopNames,
 } from '../../src/http/headers.ts'
 
@@ -27,6 +28,22 @@ t.test('a name is known by its exact spelling and is a token or nothing', (t) =>
   t.equal(findName('Keep-Alive')?.isHopByHop, true)
   for (const name of ['', ' ', 'a b', 'a:', 'a\0', '\xe9', 'a\t', 'a,b', '(a)', '\u0130']) {
     t.equal(findName(name), undefined, encodeURIComponent(name))
+  }
+  t.end()
+})
+
+t.test('a watched name that is there twice is found, others may be', (t) => {
+  const watched = new Set(['authorization', 'x-api-key'])
+  const table: [names: string[], isRepeated: boolean][] = [
+    [[], false],
+    [['authorization'], false],
+    [['authorization', 'x-api-key'], false],
+    [['accept', 'accept', 'authorization'], false],
+    [['authorization', 'accept', 'authorization'], true],
+    [['accept', 'accept', 'x-api-key', 'x-api-key'], true],
+  ]
+  for (const [names, isRepeated] of table) {
+    t.equal(hasRepeated(names, watched), isRepeated, names.join(' '))
   }
   t.end()
 })

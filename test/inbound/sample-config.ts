@@ -71,6 +71,7 @@ export function sampleConfig(
     groups: new Map(Object.entries(groups)),
     channels: Object.entries(channels).map(([name, says]) => createChannel(name, says)),
     outgoing: [],
+    referredSecrets: [],
     files: [],
     directories: [],
   }

@@ -1,77 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Metrics } from '../../src/observe/metrics.ts'
-
-interface Sample {
-  readonly name: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly value: number
-}
-
-/** Reads the text format strictly: what Prometheus would refuse throws. */
-function parse(text: string): Sample[] {
-  const types = new Map<string, string>()
-  const seen = new Set<string>()
-  const samples: Sample[] = []
-  if (!text.endsWith('\n')) throw new Error('no line break at the end')
-  for (const line of text.split('\n').slice(0, -1)) {
-    const type = /^# TYPE (\S+) (counter|gauge|histogram|summary)$/.exec(line)
-    if (type !== null) {
-      if (types.has(type[1] ?? '')) throw new Error(`family twice: ${line}`)
-      types.set(type[1] ?? '', type[2] ?? '')
-    } else if (line !== '' && !line.startsWith('# HELP ')) {
-      const sample = parseSample(line)
-      const family = sample.name.replace(/_(bucket|sum|count)$/, '')
-      if (
-        !types.has(sample.name) &&
-        types.get(family) !== 'histogram' &&
-        types.get(family) !== 'summary'
-      ) {
-        throw new Error(`no type: ${line}`)
-      }
-      const key = line.slice(0, line.lastIndexOf(' '))
-      if (seen.has(key)) throw new Error(`sample twice: ${line}`)
-      seen.add(key)
-      samples.push(sample)
-    }
-  }
-  return samples
-}
-
-function parseSample(line: string): Sample {
-  const match = /^([a-z0-9_]+)(?:\{(.*)\})? (\S+)$/.exec(line)
-  if (match === null) throw new Error(`malformed: ${line}`)
-  const labels: Record<string, string> = {}
-  let rest = match[2] ?? ''
-  while (rest !== '') {
-    const pair = /^([a-z_]+)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)/.exec(rest)
-    if (pair === null) throw new Error(`malformed labels: ${line}`)
-    labels[pair[1] ?? ''] = (pair[2] ?? '').replace(/\\(.)/g, (_, char: string) =>
-      char === 'n' ? '\n' : char,
-    )
-    rest = rest.slice(pair[0].length)
-  }
-  const value = Number(match[3])
-  if (Number.isNaN(value) && match[3] !== 'Nan') throw new Error(`no number: ${line}`)
-  return { name: match[1] ?? '', labels, value }
-}
-
-function create(): Metrics {
-  return new Metrics({ version: '1.2.3', isNodeIncluded: false })
-}
-
-async function valueOf(
-  metrics: Metrics,
-  name: string,
-  labels: Record<string, string> = {},
-): Promise<number | undefined> {
-  const samples = parse(await metrics.render())
-  const wanted = JSON.stringify(Object.entries(labels).sort())
-  return samples.find(
-    (sample) =>
-      sample.name === name && JSON.stringify(Object.entries(sample.labels).sort()) === wanted,
-  )?.value
-}
+import { create, parse, valueOf } from './read-metrics.ts'
 
 t.test('requests are counted by channel, definition and status', async (t) => {
   const metrics = create()
@@ -135,10 +65,12 @@ t.test('connections are counted while they are open', async (t) => {
   metrics.connectionOpened('inbound')
   metrics.connectionClosed('inbound')
   metrics.connectionOpened('upstream')
+  for (let i = 0; i < 3; i++) metrics.connectionOpened('egress')
+  metrics.connectionClosed('egress')
   for (const [side, count] of [
     ['inbound', 1],
     ['upstream', 1],
-    ['egress', 0],
+    ['egress', 2],
   ] as const) {
     t.equal(await valueOf(metrics, 'sidegate_open_connections', { side }), count, side)
   }
@@ -232,25 +164,32 @@ t.test('the metrics of Node are there, but for those that are misnamed', async (
   t.equal(samples.find(({ name }) => name === 'sidegate_build_info')?.labels['version'], '1.2.3')
 })
 
-t.test('every metric of the contract for inbound, reload and process is announced', async (t) => {
-  const text = await create().render()
-  for (const name of [
-    'sidegate_inbound_requests_total',
-    'sidegate_inbound_request_duration_seconds',
-    'sidegate_auth_failures_total',
-    'sidegate_identity_spoof_attempts_total',
-    'sidegate_password_checks_total',
-    'sidegate_definition_last_used_timestamp_seconds',
-    'sidegate_config_generation',
-    'sidegate_config_reloads_total',
-    'sidegate_config_last_reload_successful',
-    'sidegate_config_last_reload_success_timestamp_seconds',
-    'sidegate_open_connections',
-    'sidegate_build_info',
-  ]) {
-    t.match(text, new RegExp(`^# TYPE ${name} `, 'm'))
-  }
-})
+t.test(
+  'every metric of the contract is announced, but for those of credentials that are held',
+  async (t) => {
+    const text = await create().render()
+    for (const name of [
+      'sidegate_inbound_requests_total',
+      'sidegate_inbound_request_duration_seconds',
+      'sidegate_auth_failures_total',
+      'sidegate_identity_spoof_attempts_total',
+      'sidegate_password_checks_total',
+      'sidegate_definition_last_used_timestamp_seconds',
+      'sidegate_egress_requests_total',
+      'sidegate_egress_request_duration_seconds',
+      'sidegate_token_requests_total',
+      'sidegate_token_expiry_timestamp_seconds',
+      'sidegate_config_generation',
+      'sidegate_config_reloads_total',
+      'sidegate_config_last_reload_successful',
+      'sidegate_config_last_reload_success_timestamp_seconds',
+      'sidegate_open_connections',
+      'sidegate_build_info',
+    ]) {
+      t.match(text, new RegExp(`^# TYPE ${name} `, 'm'))
+    }
+  },
+)
 
 t.test('others can add metrics of theirs', async (t) => {
   const metrics = create()

@@ -7,11 +7,15 @@ import { createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { CommandError } from '../command.ts'
 
-/** A running gate. */
-export interface GateProcess {
-  /** `127.0.0.1:PORT` of the listeners. */
+/** `127.0.0.1:PORT` of the listeners. */
+export interface GateAddresses {
   readonly inbound: string
+  readonly egress: string
   readonly admin: string
+}
+
+/** A running gate. */
+export interface GateProcess extends GateAddresses {
   /** Resolves when the process has ended by itself. */
   readonly ended: Promise<void>
   close(): Promise<void>
@@ -50,10 +54,7 @@ export async function createGateProcess(config: string, log: string): Promise<Ga
   }
 }
 
-function readAddresses(
-  child: ChildProcess,
-  log: string,
-): Promise<{ inbound: string; admin: string }> {
+function readAddresses(child: ChildProcess, log: string): Promise<GateAddresses> {
   const { stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('the gate has no output to read')
   const file = createWriteStream(log, { mode: 0o600 })
@@ -81,10 +82,11 @@ function readAddresses(
       const listening = parseListening(line)
       if (listening !== undefined) found.set(...listening)
       const inbound = found.get('inbound')
+      const egress = found.get('egress')
       const admin = found.get('admin')
-      if (inbound === undefined || admin === undefined) return
+      if (inbound === undefined || egress === undefined || admin === undefined) return
       clearTimeout(timer)
-      resolve({ inbound, admin })
+      resolve({ inbound, egress, admin })
     })
   })
 }

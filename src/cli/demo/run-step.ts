@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process'
 import { appendFile } from 'node:fs/promises'
 import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type DemoRequest, type DemoStep, renderCommand } from './steps.ts'
 
@@ -49,11 +50,15 @@ export async function runStep(
     else await appendFile(step.file, `${step.line}\n`)
     return { isOk: true, expected: 'saved', got: 'saved' }
   }
+  if (step.kind === 'wait') {
+    await sleep(step.seconds * 1000, undefined, { signal }).catch(() => undefined)
+    return { isOk: true, expected: `${step.seconds} s`, got: `${step.seconds} s` }
+  }
   const ask: Ask = runner === 'curl' ? askByCurl : askByNode
   const deadline = performance.now() + (step.isAfterEdit === true ? RELOAD_TIMEOUT_MS : 0)
   let answer = await ask(step)
   while (!isExpected(step, answer) && performance.now() < deadline && !signal.aborted) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    await sleep(POLL_MS)
     answer = await ask(step)
   }
   return {
@@ -110,13 +115,15 @@ const askByNode: Ask = (step) =>
   })
 
 /** Options, not a URL: a URL would normalise the dot segments away that the demo shows. */
-function toOptions({ authority, path, user, headers = [] }: DemoRequest) {
-  const colon = authority.lastIndexOf(':')
+function toOptions({ authority, path, user, proxy, headers = [] }: DemoRequest) {
+  const hop = proxy ?? authority
+  const colon = hop.lastIndexOf(':')
   return {
-    host: authority.slice(0, colon),
-    port: Number(authority.slice(colon + 1)),
-    path,
-    headers: Object.fromEntries(headers),
+    host: hop.slice(0, colon),
+    port: Number(hop.slice(colon + 1)),
+    // A proxy is asked in absolute-form (RFC 9112 3.2.2).
+    path: proxy === undefined ? path : `http://${authority}${path}`,
+    headers: Object.fromEntries(proxy === undefined ? headers : [['Host', authority], ...headers]),
     timeout: COMMAND_TIMEOUT_MS,
     agent: false,
     ...(user === undefined ? {} : { auth: user }),

@@ -3,16 +3,10 @@
  * one can see what a service behind Sidegate is told.
  */
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type DemoServer, listen } from './server.ts'
 
-/** A running demo service. */
-export interface DemoUpstream {
-  readonly port: number
-  close(): void
-}
-
-/** Starts the service on a free port of 127.0.0.1. */
-export function createDemoUpstream(): Promise<DemoUpstream> {
+/** Starts the service. */
+export function createDemoUpstream(): Promise<DemoServer> {
   const server = createServer((request, response) => {
     request.resume()
     request.on('end', () => {
@@ -22,17 +16,5 @@ export function createDemoUpstream(): Promise<DemoUpstream> {
       response.end(`${JSON.stringify(seen, undefined, 2)}\n`)
     })
   })
-  return new Promise((resolve, reject) => {
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      resolve({
-        port,
-        close: () => {
-          server.close()
-          server.closeAllConnections()
-        },
-      })
-    })
-  })
+  return listen(server)
 }

@@ -4,20 +4,25 @@
  */
 import type { RequestHead } from '../../http/strict.ts'
 import { UsageError } from '../command.ts'
+import { maskQuery } from './masked.ts'
 
 /** A request that nobody sent. */
 export interface ImaginedRequest {
+  /** In origin-form. */
   readonly head: RequestHead
   readonly isTls: boolean
+  /** `host[:port]` of the URL without userinfo; `undefined` where it was a path alone. */
+  readonly authority: string | undefined
 }
 
-/** Reads the arguments; a path alone is asked of `localhost`. Throws `UsageError`. */
+/** Reads the arguments; a path alone is asked of `ownHost`. Throws `UsageError`. */
 export function parseImaginedRequest(
   method: string,
   url: string,
   headerLines: readonly string[],
+  ownHost = 'localhost',
 ): ImaginedRequest {
-  const [, scheme, authority = 'localhost', rest = ''] =
+  const [, scheme, authority = ownHost, rest = ''] =
     /^(?:(https?):\/\/([^/?#]*))?(.*)$/is.exec(toBytes(url)) ?? []
   if (scheme === undefined && !rest.startsWith('/')) {
     throw new UsageError(`URL "${maskQuery(url)}": http://HOST/path or /path was wanted`)
@@ -35,15 +40,8 @@ export function parseImaginedRequest(
   return {
     head: { method: toBytes(method), target, versionMajor: 1, versionMinor: 1, rawHeaders },
     isTls: scheme?.toLowerCase() === 'https',
+    authority: scheme === undefined ? undefined : authority.slice(at + 1),
   }
-}
-
-/** The target with every value of its query masked: keys are sent there, too. */
-export function maskQuery(target: string): string {
-  const question = target.indexOf('?')
-  if (question === -1) return target
-  const query = target.slice(question + 1).replace(/=[^&#]*/g, '=[masked]')
-  return `${target.slice(0, question)}?${query}`
 }
 
 /** One char is one byte, as on the wire. */

@@ -9,18 +9,17 @@ import type { Code } from '../../errors.ts'
 import { prepareGeneration } from '../../gate/generation.ts'
 import { Upstreams } from '../../gate/upstreams.ts'
 import type { Exchange } from '../../http/exchange.ts'
+import { hasRepeated } from '../../http/headers.ts'
 import { guardTarget } from '../../http/path.ts'
+import { requestIdOf } from '../../http/request-id.ts'
 import { type Judgement, judgeHead } from '../../http/strict.ts'
 import type { ChannelAccess } from '../../inbound/credential-index.ts'
-import {
-  type ForwardedHeaders,
-  forwardHeaders,
-  requestIdOf,
-} from '../../inbound/forward-headers.ts'
+import { type ForwardedHeaders, forwardHeaders } from '../../inbound/forward-headers.ts'
 import type { Principal, Refusal } from '../../inbound/principal.ts'
 import type { InboundGeneration, Route } from '../../inbound/route.ts'
 import { Metrics } from '../../observe/metrics.ts'
 import { version } from '../../version.ts'
+import { listSecretHeaders } from './masked.ts'
 import type { ImaginedRequest } from './request.ts'
 
 /** What would happen, with what is known about why. */
@@ -72,8 +71,7 @@ export async function tellStory(
   }
   const { names } = judgement
   const world = await createWorld(config, inbound)
-  const { watchedHeaders } = world
-  if (names.some((name, at) => watchedHeaders.has(name) && names.includes(name, at + 1))) {
+  if (hasRepeated(names, world.watchedHeaders)) {
     return refuse('bad_request', 'a header that may carry a credential is there twice')
   }
   const found = findChannel(world, request, judgement.host)
@@ -192,13 +190,4 @@ function describeRefusal(refusal: Refusal, access: ChannelAccess): string {
     case undefined:
       return 'the credential was not judged'
   }
-}
-
-/** Headers in which somebody's credential may stand, ours or the service's own. */
-function listSecretHeaders(config: Config): ReadonlySet<string> {
-  const names = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
-  for (const definition of config.definitions.values()) {
-    if (definition.type === 'api_key') names.add(definition.header.toLowerCase())
-  }
-  return names
 }

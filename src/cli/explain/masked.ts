@@ -1,0 +1,33 @@
+/** What commands show of a request without its secrets. */
+import type { Config } from '../../config/model.ts'
+
+/** The target with every value of its query masked: keys are sent there, too. */
+export function maskQuery(target: string): string {
+  const question = target.indexOf('?')
+  if (question === -1) return target
+  const query = target.slice(question + 1).replace(/=[^&#]*/g, '=[masked]')
+  return `${target.slice(0, question)}?${query}`
+}
+
+/** `Name: value` of a flat list, `secretHeaders` (lower case) masked. */
+export function renderHeaders(
+  headers: readonly string[],
+  secretHeaders: ReadonlySet<string>,
+): readonly string[] {
+  const lines: string[] = []
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at] ?? ''
+    const value = secretHeaders.has(name.toLowerCase()) ? '[masked]' : (headers[at + 1] ?? '')
+    lines.push(`${name}: ${value}`)
+  }
+  return lines
+}
+
+/** Headers in which somebody's credential may stand, ours or the service's own; lower case. */
+export function listSecretHeaders(config: Config): ReadonlySet<string> {
+  const names = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
+  for (const definition of config.definitions.values()) {
+    if (definition.type === 'api_key') names.add(definition.header.toLowerCase())
+  }
+  return names
+}

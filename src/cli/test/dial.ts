@@ -1,0 +1,70 @@
+/**
+ * Where `sidegate test` connects to: the upstream of an outgoing connection and that of a token
+ * server, by the settings that `serve` obeys (parent proxy, TLS, addresses that are never called).
+ */
+import type { BearerTokenDefinition, Config } from '../../config/model.ts'
+import { parseUrl } from '../../config/network.ts'
+import { checkDestination } from '../../egress/destination-lookup.ts'
+import { type Destination, createDestination } from '../../egress/destination.ts'
+import type { EgressGeneration } from '../../egress/generation.ts'
+import { type DialSettings, DestinationUpstreams } from '../../egress/upstreams.ts'
+import { tokenDialOf } from '../../gate/egress.ts'
+import type { Upstream } from '../../http/upstream.ts'
+
+/** An upstream and who is dialled for it. */
+export interface Dialled {
+  readonly upstream: Upstream
+  /** `host:port` of the far end, or of the parent proxy with the word for it. */
+  readonly hop: string
+}
+
+const MAX_HEADER_BYTES = 64 * 1024
+
+/** Dials on behalf of one configuration; nothing is connected before a request starts. */
+export class Dialler {
+  readonly #config: Config
+  readonly #generation: EgressGeneration
+  readonly #upstreams: DestinationUpstreams
+
+  constructor(config: Config, generation: EgressGeneration) {
+    this.#config = config
+    this.#generation = generation
+    this.#upstreams = new DestinationUpstreams({
+      policy: () => generation.policy,
+      maxHeaderBytes: () => config.egress?.limits.responseHeaderBytes ?? MAX_HEADER_BYTES,
+      onSocketOpened: ignore,
+      onSocketClosed: ignore,
+    })
+  }
+
+  /** Throws `destination_refused` where the host may never be called. */
+  dial(destination: Destination, settings: DialSettings): Dialled {
+    checkDestination(this.#generation.policy, destination)
+    const parent = settings.proxyFor(destination.host)
+    const hop =
+      parent === undefined
+        ? formatHostAndPort(destination)
+        : `the parent proxy ${formatHostAndPort(parent)}`
+    return { upstream: this.#upstreams.of(destination, settings), hop }
+  }
+
+  /** As `dial`, to the token server of a definition. */
+  dialTokenServer(definition: BearerTokenDefinition): Dialled {
+    const rules = { path: true, query: true }
+    const { scheme, host, port } = parseUrl(definition.authServerUrl, rules)
+    const destination = createDestination('named', host, { scheme, host, port })
+    return this.dial(destination, tokenDialOf(this.#config, definition))
+  }
+
+  close(): void {
+    this.#upstreams.close()
+  }
+}
+
+function formatHostAndPort({ host, port }: { readonly host: string; readonly port: number }) {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function ignore(): void {
+  // Nobody counts connections here.
+}

@@ -1,0 +1,228 @@
+/**
+ * Tries an outgoing connection for real, stage by stage: the connection and its rules, a token where
+ * one is needed, one request. The stage that fails ends it, with words for what is wrong.
+ */
+import type { BearerTokenDefinition, Config, OutgoingConfig } from '../../config/model.ts'
+import { secretValues } from '../../config/secret-values.ts'
+import { forwardHeaders } from '../../egress/forward-headers.ts'
+import type { EgressGeneration, OutgoingRoute } from '../../egress/generation.ts'
+import type { Credential, Injector } from '../../egress/injector.ts'
+import type { Refusal } from '../../egress/refusals.ts'
+import type { Choice } from '../../egress/routes.ts'
+import { SidegateError } from '../../errors.ts'
+import { TokenFetch } from '../../oauth/fetch-token.ts'
+import { quote } from '../../observe/quote.ts'
+import { createRedactor } from '../../observe/redact.ts'
+import { version } from '../../version.ts'
+import { createEgressWorld } from '../explain/egress-world.ts'
+import { maskQuery } from '../explain/masked.ts'
+import { type Verdict, findValue, judgeAnswer } from './answer-words.ts'
+import { type ApiAnswer, ask } from './ask.ts'
+import { type Dialled, Dialler } from './dial.ts'
+import { explainNetworkError } from './network-words.ts'
+import { explainTokenFailure } from './token-words.ts'
+
+/** What is tried. */
+export interface TrialOptions {
+  readonly config: Config
+  readonly connection: OutgoingConfig
+  readonly method: string
+  /** Below the connection's url: `''`, or begins with `/` or `?`. */
+  readonly path: string
+  /** Called as the trial goes on, with text that is already masked. */
+  readonly onRow: (label: string, text: string) => void
+  /** The request as it is sent, in a flat list. */
+  readonly onRequest: (line: string, headers: readonly string[]) => void
+}
+
+type Sent = Extract<Choice<OutgoingRoute>, { readonly kind: 'outgoing' }>
+
+/** Ends the trial at once. */
+class Failure extends Error {
+  readonly verdict: Verdict
+
+  constructor(text: string, why: string, cure: string) {
+    super(text)
+    this.verdict = { isOk: false, text, why, cure }
+  }
+}
+
+/** Runs the trial; what comes out holds no secret. */
+export async function tryConnection(options: TrialOptions): Promise<Verdict> {
+  const trial = new Trial(options)
+  try {
+    return trial.clean(await trial.run())
+  } catch (error) {
+    if (error instanceof Failure) return trial.clean(error.verdict)
+    throw error
+  } finally {
+    trial.close()
+  }
+}
+
+class Trial {
+  readonly #options: TrialOptions
+  readonly #generation: EgressGeneration
+  readonly #dialler: Dialler
+  readonly #redactor = createRedactor()
+
+  constructor(options: TrialOptions) {
+    this.#options = options
+    this.#generation = createEgressWorld(options.config).generation
+    this.#dialler = new Dialler(options.config, this.#generation)
+  }
+
+  close(): void {
+    this.#dialler.close()
+  }
+
+  async run(): Promise<Verdict> {
+    const { config, connection, method, path } = this.#options
+    await this.#redactor.setSecrets(secretValues(config))
+    const definition = config.definitions.get(connection.security)
+    const adds =
+      definition === undefined ? 'adds nothing' : `adds ${definition.name} (${definition.type})`
+    this.#row('connection', `${connection.name}: ${connection.url}, ${adds}`)
+    const sent = this.#choose()
+    const { injector } = sent.route.value
+    const credential = injector === undefined ? undefined : await this.#obtain(injector)
+    const answer = await this.#ask(sent, credential)
+    const type = findValue(answer.headers, 'content-type')
+    const shown = type === undefined ? '' : `, ${quote(type.slice(0, 100))}`
+    this.#row('answer', `${answer.status}${shown}, after ${Math.round(answer.durationMs)} ms`)
+    const verdict = judgeAnswer({ connection, definition, method, hasPath: path !== '', answer })
+    return verdict
+  }
+
+  /** By the rules of the connection, as in the NAME form. */
+  #choose(): Sent {
+    const { connection, method, path } = this.#options
+    const choice = this.#generation.routes.findByName(connection.name, path, method)
+    if (choice.kind === 'outgoing') return choice
+    if (choice.kind === 'refused') return failByRule(choice)
+    throw new Error('a connection that is named was not found')
+  }
+
+  async #obtain(injector: Injector): Promise<Credential> {
+    const { definition } = injector
+    const { name } = definition
+    if (!definition.isActive) {
+      throw new Failure(
+        'nothing was sent: the definition is switched off',
+        `"${name}" says is_active: false`,
+        'set is_active on the definition',
+      )
+    }
+    if (definition.type === 'bearer_token') return await this.#fetchToken(definition)
+    try {
+      return await injector.obtain(undefined)
+    } catch (error) {
+      if (!(error instanceof SidegateError)) throw error
+      throw new Failure(
+        'nothing was sent: there is no credential to add',
+        error.message,
+        `check the definition "${name}"`,
+      )
+    }
+  }
+
+  async #fetchToken(definition: BearerTokenDefinition): Promise<Credential> {
+    const { authServerUrl, username, scopes } = definition
+    let hop = ''
+    const fetch = new TokenFetch(definition, scopes, {
+      nowMs: Date.now,
+      upstreamOf: () => {
+        const dialled = this.#dialler.dialTokenServer(definition)
+        hop = dialled.hop
+        return dialled.upstream
+      },
+    })
+    const { origin, pathname } = new URL(authServerUrl)
+    const server = `from ${origin}${pathname} as ${quote(username)}`
+    const outcome = await fetch.outcome
+    if (outcome.kind === 'failure') {
+      this.#row('token', `${server}: none`)
+      const { why, cure } = explainTokenFailure(outcome, definition)
+      const whom = outcome.result === 'unreachable' ? ` (${hop})` : ''
+      throw new Failure(`no token could be obtained${whom}`, why, cure)
+    }
+    const { accessToken, lifeMs } = outcome
+    const { config } = this.#options
+    await this.#redactor.setSecrets([...secretValues(config), accessToken])
+    this.#row('token', `${server}: got one, ${describeLife(lifeMs, definition.defaultTtlMs)}`)
+    const value = `Bearer ${accessToken}`
+    return { name: 'Authorization', value, label: '', token: undefined }
+  }
+
+  async #ask(
+    { destination, target, route }: Sent,
+    credential: Credential | undefined,
+  ): Promise<ApiAnswer> {
+    const { connection, method, onRequest } = this.#options
+    const { rules } = route.value
+    const { upstream, hop } = this.#dial({ destination, route })
+    const given = ['Accept', '*/*', 'User-Agent', `sidegate-test/${version}`]
+    const headers = forwardHeaders({
+      names: given.flatMap((text, at) => (at % 2 === 0 ? [text.toLowerCase()] : [])),
+      headers: given,
+      rules,
+      credential,
+      authority: destination.authority,
+      pseudonym: 'sidegate-test',
+    })
+    const cleaned = headers.map((text) => this.#redactor.redact(text))
+    onRequest(`${method} ${this.#redactor.redact(maskQuery(target))} HTTP/1.1`, cleaned)
+    try {
+      const { firstByteMs } = connection.timeouts
+      return await ask(upstream, { method, path: target, headers, firstByteMs })
+    } catch (error) {
+      if (!(error instanceof SidegateError)) throw error
+      const isUnknownToTls = destination.scheme === 'https' && connection.tls?.cert === undefined
+      const { why, cure } = explainNetworkError(error, isUnknownToTls)
+      const where = error.code === 'destination_refused' ? '' : ` (${hop})`
+      throw new Failure(`the API could not be reached${where}`, why, cure)
+    }
+  }
+
+  #dial({ destination, route }: Pick<Sent, 'destination' | 'route'>): Dialled {
+    try {
+      return this.#dialler.dial(destination, route.value.dial)
+    } catch (error) {
+      if (!(error instanceof SidegateError)) throw error
+      const { why, cure } = explainNetworkError(error)
+      throw new Failure('nothing was sent: the API must not be called', why, cure)
+    }
+  }
+
+  #row(label: string, text: string): void {
+    this.#options.onRow(label, this.#redactor.redact(text))
+  }
+
+  /** An API can write what it was sent into whatever it answers. */
+  clean({ isOk, text, why, cure }: Verdict): Verdict {
+    const redact = (told: string): string => this.#redactor.redact(told)
+    return {
+      isOk,
+      text: redact(text),
+      ...(why === undefined ? {} : { why: redact(why) }),
+      ...(cure === undefined ? {} : { cure: redact(cure) }),
+    }
+  }
+}
+
+function failByRule({ detail }: Refusal): never {
+  throw new Failure(
+    'nothing was sent: the connection does not allow it',
+    detail,
+    'see the rules of the connection, --method and --path',
+  )
+}
+
+function describeLife(lifeMs: number | undefined, defaultTtlMs: number): string {
+  if (lifeMs === undefined) {
+    return `which says nothing of its life: default_ttl is ${defaultTtlMs / 1000} s`
+  }
+  if (lifeMs === 0)
+    return 'which says that it is worth nothing the next moment: it would not be cached'
+  return `valid for ${lifeMs / 1000} s, fetched anew after half of that`
+}

@@ -1,0 +1,88 @@
+/**
+ * The headers of a request on its way out: what ends here is removed, what the connection sets is set,
+ * and exactly one credential leaves.
+ */
+import type { RawHeaders } from '../http/exchange.ts'
+import { findName, findNominated, foldName, ROLE } from '../http/headers.ts'
+import type { Credential } from './injector.ts'
+
+/** What a connection does to headers; built once for each generation. */
+export interface HeaderRules {
+  /** Folded name of the header that the definition owns; `undefined` where there is none. */
+  readonly slot: string | undefined
+  /** Flat list that is set on every request. */
+  readonly set: RawHeaders
+  /** Folded names of `set`. */
+  readonly setNames: ReadonlySet<string>
+}
+
+/** For hosts that no connection names. */
+export const NO_RULES: HeaderRules = { slot: undefined, set: [], setNames: new Set() }
+
+export function createHeaderRules(
+  slot: string | undefined,
+  headers: readonly (readonly [string, string])[],
+): HeaderRules {
+  return {
+    slot: slot === undefined ? undefined : foldName(slot),
+    set: headers.flat(),
+    setNames: new Set(headers.map(([name]) => foldName(name))),
+  }
+}
+
+export interface OutgoingHeaders {
+  readonly names: readonly string[]
+  readonly headers: RawHeaders
+  readonly rules: HeaderRules
+  /** `undefined`: the app's own stays, whatever it is. */
+  readonly credential: Credential | undefined
+  /** The value of `Host`. */
+  readonly authority: string
+  /** Our pseudonym for `Via`. */
+  readonly pseudonym: string
+}
+
+/** Gives a fresh flat list, without framing headers. */
+export function forwardHeaders(outgoing: OutgoingHeaders): string[] {
+  const { names, headers, rules, credential } = outgoing
+  const nominated = findNominated(names, headers)
+  // Where the app's own header stays, naming it in `Connection` must not take it away unseen.
+  const sent: string[] = ['Host', outgoing.authority]
+  for (let at = 0; at < names.length; at++) {
+    const name = headers[2 * at] ?? ''
+    const lower = names[at] ?? ''
+    const known = findName(name)
+    if (known === undefined || known.isHopByHop || known.role !== ROLE.OTHER) {
+      if (known?.role !== ROLE.AUTHORIZATION) continue
+    }
+    if (nominated?.has(lower) === true) continue
+    const { folded } = known
+    if (isOurs(folded) || rules.setNames.has(folded)) continue
+    if (credential !== undefined && folded === rules.slot) continue
+    sent.push(name, headers[2 * at + 1] ?? '')
+  }
+  for (const text of rules.set) sent.push(text)
+  if (credential !== undefined) sent.push(credential.name, credential.value)
+  sent.push('Via', `1.1 ${outgoing.pseudonym}`)
+  return sent
+}
+
+/** What is meant for us, or for whatever proxy asks: none of it leaves. */
+function isOurs(folded: string): boolean {
+  return folded.startsWith('x-sidegate-') || folded.startsWith('proxy-')
+}
+
+/** How often the app itself sent the header that the definition owns, in any spelling. */
+export function countOwn(names: readonly string[], slot: string): number {
+  let count = 0
+  for (const name of names) if (foldName(name) === slot) count++
+  return count
+}
+
+/** Whether a request has been here before (RFC 9110, section 7.6.3). */
+export function isLoop(names: readonly string[], headers: RawHeaders, pseudonym: string): boolean {
+  for (let at = names.indexOf('via'); at !== -1; at = names.indexOf('via', at + 1)) {
+    if ((headers[2 * at + 1] ?? '').includes(pseudonym)) return true
+  }
+  return false
+}

@@ -1,0 +1,422 @@
+/**
+ * The life of an outgoing request, step by step: strict HTTP, client, target, connection, destination,
+ * credential, headers, upstream. Each step either goes on or answers, and the end is logged and
+ * counted once. CONNECT leaves this way at the target (`connect.ts`) and may come back with what was
+ * inside.
+ */
+import { catalogue, SidegateError, type Code } from '../errors.ts'
+import type { Exchange, ExchangeHandler, Outcome } from '../http/exchange.ts'
+import { filterResponseHeaders, hasRepeated } from '../http/headers.ts'
+import { renderProblem } from '../http/problem.ts'
+import { Relay, type RelayOwner } from '../http/relay.ts'
+import { requestIdOf } from '../http/request-id.ts'
+import { findTraceId } from '../http/trace.ts'
+import type { WebSocketPair } from '../http/websocket.ts'
+import type { Client, ClientVerdict } from './clients.ts'
+import { connect, type ConnectVisit } from './connect.ts'
+import { readScopes } from './control-header.ts'
+import { checkDestination } from './destination-lookup.ts'
+import type { Destination } from './destination.ts'
+import { judgeExisting } from './existing-header.ts'
+import { forwardHeaders, isLoop, NO_RULES } from './forward-headers.ts'
+import type { EgressGeneration, OutgoingRoute } from './generation.ts'
+import { identify } from './identify.ts'
+import type { Credential } from './injector.ts'
+import { mapLocations } from './location.ts'
+import type { Route } from './route.ts'
+import type { EgressServices, EgressSession, Mode, TunnelContext } from './services.ts'
+import { findTarget, type Target } from './target.ts'
+import { tellable } from './tellable.ts'
+import type { DialSettings } from './upstreams.ts'
+
+const CHALLENGE = ['Proxy-Authenticate', 'Basic realm="sidegate", charset="UTF-8"']
+
+export function createEgressHandler(services: EgressServices): ExchangeHandler {
+  return (exchange) => {
+    try {
+      new Visit(services, exchange).begin()
+    } catch (error) {
+      // A fault of ours costs the one connection, never the process.
+      services.log.error('handler_failed', { detail: String(error) })
+      exchange.abort()
+    }
+  }
+}
+
+/** One request on its way out. */
+class Visit implements RelayOwner, ConnectVisit {
+  readonly services: EgressServices
+  readonly exchange: Exchange
+  readonly generation: EgressGeneration
+  readonly #requestId: string
+  readonly #tunnel: TunnelContext | undefined
+  client: Client | undefined
+  mode: Mode = 'absolute'
+  /** The connection that was chosen, as soon as it is. */
+  route: Route<OutgoingRoute> | undefined
+  destination: Destination | undefined
+  #outgoingName: string | undefined
+  #path: string | undefined
+  #target = ''
+  #credential: Credential | undefined
+  #scopes: readonly string[] | undefined
+  #code: Code | undefined
+  #status = 0
+  isGone = false
+  /** A CONNECT whose inside is logged request by request. */
+  isSilent = false
+  #relay: Relay | undefined
+  #sentAt = 0
+  #answeredAt = 0
+
+  constructor(services: EgressServices, exchange: Exchange) {
+    this.services = services
+    this.exchange = exchange
+    this.generation = services.current()
+    this.#requestId = requestIdOf(exchange.names, exchange.headers)
+    this.#tunnel = exchange.peer.tunnel as TunnelContext | undefined
+    exchange.onGone = () => {
+      this.isGone = true
+    }
+    exchange.onDone = (outcome) => {
+      this.#done(outcome)
+    }
+  }
+
+  /** The steps, in their order. */
+  begin(): void {
+    const { exchange, generation } = this
+    if (!generation.isPeerAllowed(exchange.peer.address)) {
+      exchange.abort()
+      return
+    }
+    if (exchange.fault !== undefined) {
+      this.refuse(exchange.fault)
+    } else if (hasRepeated(exchange.names, WATCHED)) {
+      this.refuse('bad_request')
+    } else {
+      const verdict = identify(generation, exchange, this.#tunnel)
+      if (verdict instanceof Promise) this.later(verdict, this.#identified)
+      else this.#identified(verdict)
+    }
+  }
+
+  readonly #identified = (verdict: ClientVerdict): void => {
+    if (verdict.kind === 'refused') {
+      this.refuse('client_unauthorized', { headers: CHALLENGE })
+    } else if (verdict.kind === 'overloaded') {
+      this.refuse('overloaded', { retryAfterS: verdict.retryAfterS })
+    } else {
+      this.client = verdict.client
+      this.#aim()
+    }
+  }
+
+  /** What is it for? */
+  #aim(): void {
+    const { exchange, generation, services } = this
+    const tunnel = this.#tunnel
+    if (tunnel?.isMisdirected === true) {
+      this.refuse('authority_mismatch')
+      return
+    }
+    if (isLoop(exchange.names, exchange.headers, services.pseudonym)) {
+      this.refuse('loop')
+      return
+    }
+    const target = findTarget(exchange, {
+      own: generation.own,
+      ports: services.ports(),
+      isUnix: exchange.peer.address === 'unix',
+      isTls: exchange.peer.isTls && tunnel === undefined,
+      ...(tunnel === undefined ? {} : { tunnel }),
+    })
+    if (tunnel !== undefined) this.mode = 'intercept'
+    if (target.kind === 'name') this.mode = 'name'
+    if (target.kind === 'refused') this.refuse(target.code, { detail: target.detail })
+    else if (target.kind === 'connect') connect(this, target)
+    else this.#choose(target)
+  }
+
+  /** Which connection? */
+  #choose(target: Extract<Target, { kind: 'name' | 'url' }>): void {
+    const { exchange, generation } = this
+    const { routes } = generation
+    const choice =
+      target.kind === 'name'
+        ? routes.findByName(target.name, target.rest, exchange.method)
+        : routes.findByAuthority(target.scheme, target.authority, target.target, exchange.method)
+    if (choice.kind === 'refused') {
+      this.#outgoingName = choice.outgoing
+      this.refuse(choice.code, { detail: choice.detail })
+      return
+    }
+    this.#path = choice.path
+    this.#target = choice.target
+    this.destination = choice.destination
+    if (choice.kind === 'outgoing') this.route = choice.route
+    this.#admit(choice.destination)
+  }
+
+  #admit(destination: Destination): void {
+    const { exchange, generation } = this
+    const { injector } = this.route?.value ?? {}
+    if (this.route !== undefined && !this.mayUse(this.route)) {
+      this.refuseClient(this.route)
+      return
+    }
+    if (exchange.hasUnknownExpectation) {
+      this.refuse('expectation_failed')
+      return
+    }
+    const control = readScopes(exchange, this.route?.value)
+    if (control.fault !== undefined) {
+      this.refuse('bad_control_header', { detail: control.fault })
+      return
+    }
+    this.#scopes = control.scopes
+    try {
+      checkDestination(generation.policy, destination)
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    if (injector?.definition.isActive === false) {
+      const detail = `The definition "${injector.definition.name}" says is_active: false`
+      this.refuse('definition_inactive', { detail })
+      return
+    }
+    this.#obtain()
+  }
+
+  mayUse(route: Route<OutgoingRoute>): boolean {
+    const { clients } = route.value
+    return (
+      clients === undefined || (this.client !== undefined && clients.has(this.client.definition))
+    )
+  }
+
+  refuseClient(route: Route<OutgoingRoute>): void {
+    this.#outgoingName = route.connection.name
+    const detail = `The outgoing connection "${route.connection.name}" is for other clients`
+    this.refuse('outgoing_refused', { detail })
+  }
+
+  /** Which credential? */
+  #obtain(): void {
+    const { value } = this.route ?? {}
+    const existing = value === undefined ? 'keep' : judgeExisting(this.exchange.names, value)
+    if (typeof existing !== 'string') {
+      this.refuse(existing.code, { detail: existing.detail })
+      return
+    }
+    const { injector } = value ?? {}
+    if (injector === undefined || existing === 'keep') {
+      this.#send(undefined)
+      return
+    }
+    try {
+      const credential = injector.obtain(this.#scopes)
+      if (credential instanceof Promise) this.later(credential, this.#send)
+      else this.#send(credential)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  readonly #send = (credential: Credential | undefined): void => {
+    const { exchange, services, destination } = this
+    if (destination === undefined) return
+    this.#credential = credential
+    this.#sentAt = performance.now()
+    if (credential !== undefined) this.#noteUse(credential)
+    const dial: DialSettings = this.route?.value.dial ?? this.generation.unmatchedDial
+    const timeouts = this.route?.value.connection.timeouts ?? this.generation.unmatchedTimeouts
+    const relay = new Relay(
+      exchange,
+      {
+        upstream: services.upstreams.of(destination, dial),
+        method: exchange.method,
+        path: this.#target,
+        headers: this.#headers(destination, credential),
+        watchdog: services.watchdog,
+        firstByteMs: timeouts.firstByteMs,
+        bodyIdleMs: timeouts.bodyIdleMs,
+        websocketIdleMs: timeouts.tunnelIdleMs,
+        keepsBody: credential?.token === undefined ? undefined : services.budget,
+      },
+      this,
+    )
+    this.#relay = relay
+    relay.start()
+  }
+
+  #noteUse({ label }: Credential): void {
+    const { injector } = this.route?.value ?? {}
+    if (injector !== undefined) this.services.onUsed(injector.definition.name, label)
+  }
+
+  #headers(destination: Destination, credential: Credential | undefined): string[] {
+    const { names, headers } = this.exchange
+    return forwardHeaders({
+      names,
+      headers,
+      rules: this.route?.value.rules ?? NO_RULES,
+      credential,
+      authority: destination.authority,
+      pseudonym: this.services.pseudonym,
+    })
+  }
+
+  /** Goes on when something has come that was waited for, unless the client has gone meanwhile. */
+  later<T>(promise: Promise<T>, next: (value: T) => void): void {
+    promise.then(
+      (value) => {
+        if (this.isGone) return
+        try {
+          next(value)
+        } catch (error) {
+          this.services.log.error('handler_failed', { detail: String(error) })
+          this.exchange.abort()
+        }
+      },
+      (error: unknown) => {
+        if (!this.isGone) this.fail(error)
+      },
+    )
+  }
+
+  // What the relay tells
+
+  answerHeaders(headers: string[]): string[] {
+    const filtered = filterResponseHeaders(headers).headers
+    const { route, destination } = this
+    if (this.mode !== 'name' || route === undefined || destination === undefined) return filtered
+    const { connection, urlPath, allowed } = route
+    return mapLocations(filtered, { name: connection.name, destination, urlPath, allowed })
+  }
+
+  /** The API says 401 to a token: perhaps it was revoked. Never on 403. */
+  holdAnswer(status: number): Promise<string[] | undefined> | undefined {
+    const { destination } = this
+    const token = this.#credential?.token
+    if (status !== 401 || token === undefined || destination === undefined) return undefined
+    return this.generation.rejected(token).then((next) => {
+      if (next === undefined) return undefined
+      const credential = {
+        name: 'Authorization',
+        value: next.authorization,
+        label: '',
+        token: next,
+      }
+      this.#credential = credential
+      return this.#headers(destination, credential)
+    })
+  }
+
+  answered(status: number): void {
+    this.#status = status
+    this.#answeredAt = performance.now()
+  }
+
+  failed(error: SidegateError): void {
+    this.fail(error)
+  }
+
+  upgraded(pair: WebSocketPair): void {
+    this.session({
+      close: (code) => {
+        pair.close(code)
+      },
+      whenClosed: (callback) => {
+        pair.onClosed = callback
+      },
+    })
+  }
+
+  /** Registers what goes on after the answer. */
+  session(session: Pick<EgressSession, 'close' | 'whenClosed'>): void {
+    const { connection, injector } = this.route?.value ?? {}
+    this.services.onSession({
+      ...session,
+      outgoing: connection?.name,
+      definition: injector?.definition.name,
+      fingerprint: injector?.definition.fingerprint,
+    })
+  }
+
+  // The end
+
+  fail(error: unknown): void {
+    const known = error instanceof SidegateError ? error : undefined
+    const code = known?.code ?? 'upstream_failed'
+    this.services.log.info('egress_failed', {
+      request_id: this.#requestId,
+      code,
+      detail: error instanceof Error ? error.message : String(error),
+    })
+    this.refuse(code, { detail: tellable(known), retryAfterS: known?.retryAfterS })
+  }
+
+  refuse(
+    code: Code,
+    more: {
+      readonly detail?: string | undefined
+      readonly headers?: readonly string[]
+      readonly retryAfterS?: number | undefined
+    } = {},
+  ): void {
+    this.#code = code
+    this.#status = catalogue[code].status
+    const detail = more.detail ?? catalogue[code].cure
+    const problem = renderProblem(code, this.#requestId, detail, more.retryAfterS)
+    if (more.headers !== undefined) problem.headers.push(...more.headers)
+    this.exchange.respond(problem.status, problem.headers, problem.body)
+    // Clients hide what a failed CONNECT says.
+    if (this.exchange.method === 'CONNECT') {
+      this.services.log.warn('connect_refused', {
+        request_id: this.#requestId,
+        target: this.exchange.target.slice(0, 260),
+        code,
+        detail,
+      })
+    }
+  }
+
+  #done(outcome: Outcome): void {
+    const { exchange, services } = this
+    this.#relay?.close()
+    if (this.isSilent && this.#code === undefined) return
+    // As nginx writes it: the client went away before there was an answer.
+    if (this.#status === 0) this.#status = outcome === 'aborted' ? 499 : 0
+    const durationMs = performance.now() - exchange.startedAt
+    const metrics = this.route?.value.metrics ?? services.unmatchedMetrics
+    metrics.request(this.mode, this.#status, durationMs)
+    if (!services.accessLog.isWanted(this.#code, true)) return
+    const { injector } = this.route?.value ?? {}
+    services.accessLog.write({
+      side: 'egress',
+      requestId: this.#requestId,
+      traceId: findTraceId(exchange.names, exchange.headers),
+      generation: this.generation.number,
+      outgoing: this.route?.connection.name ?? this.#outgoingName,
+      mode: this.mode,
+      definition: this.#credential === undefined ? undefined : injector?.definition.name,
+      label: this.#credential?.label,
+      user: this.client?.identity,
+      method: exchange.method,
+      host: this.destination?.authority ?? exchange.host,
+      path: this.#path,
+      status: this.#status,
+      code: this.#code,
+      bytesIn: exchange.bytesIn,
+      bytesOut: exchange.bytesOut,
+      durationMs,
+      upstreamMs: this.#answeredAt === 0 ? undefined : this.#answeredAt - this.#sentAt,
+      remote: exchange.peer.address,
+    })
+  }
+}
+
+/** Headers of which nobody could say which one counts. */
+const WATCHED: ReadonlySet<string> = new Set(['proxy-authorization'])

@@ -1,0 +1,106 @@
+/**
+ * What follows a CONNECT: bytes that pass as they are, or HTTP that is served here. Which of the two
+ * a connection speaks, its first byte says.
+ */
+import type { Socket } from 'node:net'
+import type { Watchdog, Watched } from '../http/watchdog.ts'
+
+/** The first byte of every TLS connection: a handshake record (RFC 8446, section 5.1). */
+const HANDSHAKE = 0x16
+
+/** Tells whether TLS follows; `undefined` where nothing came in time or the client left. */
+export function sniff(socket: Socket, withinMs: number): Promise<'tls' | 'cleartext' | undefined> {
+  return new Promise((resolve) => {
+    const finish = (found: 'tls' | 'cleartext' | undefined): void => {
+      clearTimeout(timer)
+      socket.off('readable', look)
+      socket.off('end', leave)
+      socket.off('close', leave)
+      resolve(found)
+    }
+    const look = (): void => {
+      const chunk = socket.read() as Buffer | null
+      if (chunk === null || chunk.length === 0) return
+      // Paused before it is given back: nobody listens yet.
+      socket.pause()
+      socket.unshift(chunk)
+      finish(chunk[0] === HANDSHAKE ? 'tls' : 'cleartext')
+    }
+    const leave = (): void => {
+      finish(undefined)
+    }
+    const timer = setTimeout(leave, withinMs)
+    socket.on('readable', look)
+    socket.on('end', leave)
+    socket.on('close', leave)
+    look()
+  })
+}
+
+/** Two sockets joined; ends when both have, or when nothing has passed for `idleMs`. */
+export class TunnelPair implements Watched {
+  readonly #client: Socket
+  readonly #upstream: Socket
+  readonly #watchdog: Watchdog
+  readonly #idleMs: number
+  #seenBytes = -1
+  #lastByteAt = performance.now()
+  /** Called once, when both sides are closed. */
+  onClosed: (() => void) | undefined
+
+  constructor(
+    client: Socket,
+    upstream: Socket,
+    options: { readonly watchdog: Watchdog; readonly idleMs: number },
+  ) {
+    this.#client = client
+    this.#upstream = upstream
+    this.#watchdog = options.watchdog
+    this.#idleMs = options.idleMs
+    join(client, upstream)
+    join(upstream, client)
+    client.on('close', () => {
+      upstream.destroy()
+      options.watchdog.forget(this)
+      this.onClosed?.()
+    })
+    upstream.on('close', () => {
+      client.destroy()
+    })
+    options.watchdog.watch(this)
+  }
+
+  close(): void {
+    this.#client.destroy()
+    this.#upstream.destroy()
+    this.#watchdog.forget(this)
+  }
+
+  tick(now: number): void {
+    const seen = this.#client.bytesRead + this.#upstream.bytesRead
+    if (seen !== this.#seenBytes) {
+      this.#seenBytes = seen
+      this.#lastByteAt = now
+    } else if (now - this.#lastByteAt > this.#idleMs) {
+      this.close()
+    }
+  }
+}
+
+function join(from: Socket, to: Socket): void {
+  from.on('error', ignore)
+  from.on('data', (chunk: Buffer) => {
+    if (!to.write(chunk)) from.pause()
+  })
+  from.on('end', () => {
+    to.end()
+  })
+  to.on('drain', () => {
+    from.resume()
+  })
+  from.resume()
+}
+
+function ignore(): void {
+  // 'close' follows and does the work.
+}

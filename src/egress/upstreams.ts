@@ -1,0 +1,112 @@
+/**
+ * The connections to destinations: kept by what they were dialled with, so that a reload that leaves
+ * it alone keeps them, and bounded, because applications choose hosts.
+ */
+import type { Socket } from 'node:net'
+import { LRUCache } from 'lru-cache'
+import { openSocket, type ConnectorOptions, type ParentProxy } from '../http/connector.ts'
+import type { UpstreamTls } from '../http/connector.ts'
+import { Upstream, type UpstreamOptions } from '../http/upstream.ts'
+import { createLookup } from './destination-lookup.ts'
+import type { DestinationPolicy } from './destination-policy.ts'
+import type { Destination } from './destination.ts'
+
+const MAX_KEPT = 1024
+/** Free connections are kept this long: shorter than most servers keep theirs. */
+const KEEP_ALIVE_MS = 4000
+
+/** How a connection, or egress as a whole, dials. */
+export interface DialSettings {
+  readonly tls: UpstreamTls | undefined
+  readonly connectTimeoutMs: number
+  /** The parent proxy on the way to a host; `undefined`: none. */
+  readonly proxyFor: (host: string) => ParentProxy | undefined
+}
+
+export interface DestinationUpstreamsOptions {
+  /** Of the generation that is served at that moment. */
+  readonly policy: () => DestinationPolicy
+  readonly maxHeaderBytes: () => number
+  readonly onSocketOpened: () => void
+  readonly onSocketClosed: () => void
+}
+
+export class DestinationUpstreams {
+  readonly #options: DestinationUpstreamsOptions
+  readonly #policy: DestinationPolicy
+  readonly #kept = new LRUCache<string, Upstream>({
+    max: MAX_KEPT,
+    dispose: (upstream) => {
+      upstream.close()
+    },
+  })
+  /** Those of a connection with one host are found without putting a key together. */
+  readonly #found = new WeakMap<Destination, Upstream>()
+
+  constructor(options: DestinationUpstreamsOptions) {
+    this.#options = options
+    // A socket may be opened long after the request's generation: what counts is the present one.
+    this.#policy = {
+      findHostRefusal: (destination) => options.policy().findHostRefusal(destination),
+      findAddressRefusal: (destination, address) =>
+        options.policy().findAddressRefusal(destination, address),
+    }
+  }
+
+  of(destination: Destination, settings: DialSettings): Upstream {
+    const found = this.#found.get(destination)
+    if (found !== undefined) return found
+    const options: UpstreamOptions = {
+      ...this.#connectorOptions(destination, settings),
+      keepAliveMs: KEEP_ALIVE_MS,
+      maxHeaderBytes: this.#options.maxHeaderBytes(),
+      onSocketOpened: this.#options.onSocketOpened,
+      onSocketClosed: this.#options.onSocketClosed,
+    }
+    // Functions are left out of it.
+    const key = JSON.stringify([destination.kind, destination.authority, options])
+    let upstream = this.#kept.get(key)
+    if (upstream === undefined) {
+      upstream = new Upstream(options)
+      this.#kept.set(key, upstream)
+    }
+    this.#found.set(destination, upstream)
+    return upstream
+  }
+
+  /** A socket of its own, in cleartext, for a tunnel. */
+  dial(destination: Destination, settings: DialSettings): Promise<Socket> {
+    const options = { ...this.#connectorOptions(destination, settings), tls: undefined }
+    return new Promise((resolve, reject) => {
+      openSocket({ ...options, isTunnel: true }, (error, socket) => {
+        if (error === null) resolve(socket)
+        else reject(error)
+      })
+    })
+  }
+
+  close(): void {
+    this.#kept.clear()
+  }
+
+  #connectorOptions(destination: Destination, settings: DialSettings): ConnectorOptions {
+    const { scheme, host, port, serverName } = destination
+    const proxy = settings.proxyFor(host)
+    const { tls } = settings
+    return {
+      address: { kind: 'tcp', host, port },
+      tls:
+        scheme === 'http'
+          ? undefined
+          : {
+              ca: tls?.ca,
+              cert: tls?.cert,
+              key: tls?.key,
+              serverName: tls?.serverName ?? serverName,
+            },
+      connectTimeoutMs: settings.connectTimeoutMs,
+      // A parent proxy resolves for itself.
+      ...(proxy === undefined ? { lookup: createLookup(this.#policy, destination) } : { proxy }),
+    }
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Egress as a whole: its listeners, and what outlives generations, which is tokens, connections and
+ * the leaves of the authority.
+ */
+import { randomBytes } from 'node:crypto'
+import type { BearerTokenDefinition, Config, EgressConfig } from '../config/model.ts'
+import { parseUrl } from '../config/network.ts'
+import type { PasswordChecker } from '../credentials/checker.ts'
+import { checkDestination } from '../egress/destination-lookup.ts'
+import type { OwnListener } from '../egress/destination-policy.ts'
+import { createDestination } from '../egress/destination.ts'
+import type { EgressGeneration } from '../egress/generation.ts'
+import { createEgressHandler } from '../egress/handler.ts'
+import { Interceptor } from '../egress/intercept.ts'
+import type { EgressServices } from '../egress/services.ts'
+import { DestinationUpstreams } from '../egress/upstreams.ts'
+import { BodyBudget } from '../http/kept-body.ts'
+import { Tokens } from '../oauth/tokens.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { Redactor } from '../observe/redact.ts'
+import { Leaves } from '../tls/leaves.ts'
+import { prepareEgress, tokenDialOf } from './egress.ts'
+import type { EgressBuilder, Generation } from './generation.ts'
+import { Listeners } from './listeners.ts'
+import { boundConnections, countConnections } from './open.ts'
+
+/** What copies of request bodies may take where there is no `inbound` that says so. */
+const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024
+const DEFAULT_HEADER_BYTES = 64 * 1024
+
+export interface EgressSideOptions extends Pick<
+  EgressServices,
+  'watchdog' | 'log' | 'accessLog' | 'onSession'
+> {
+  readonly metrics: Metrics
+  readonly redactor: Redactor
+  readonly lookupKey: Buffer
+  /** The generation that is served; `undefined` before the first. */
+  readonly current: () => Generation | undefined
+  /** Bound addresses of the other sides. */
+  readonly otherAddresses: () => readonly string[]
+}
+
+export class EgressSide implements EgressBuilder {
+  readonly #options: EgressSideOptions
+  readonly #listeners = new Listeners()
+  readonly #upstreams: DestinationUpstreams
+  readonly tokens: Tokens<BearerTokenDefinition>
+  #ports: ReadonlySet<number> = new Set()
+  #interceptor: { readonly cert: string; readonly interceptor: Interceptor } | undefined
+
+  constructor(options: EgressSideOptions) {
+    this.#options = options
+    const { metrics, log, redactor } = options
+    this.#upstreams = new DestinationUpstreams({
+      policy: () => this.#serving().policy,
+      maxHeaderBytes: () =>
+        options.current()?.config.egress?.limits.responseHeaderBytes ?? DEFAULT_HEADER_BYTES,
+      onSocketOpened: () => {
+        metrics.connectionOpened('upstream')
+      },
+      onSocketClosed: () => {
+        metrics.connectionClosed('upstream')
+      },
+    })
+    this.tokens = new Tokens({
+      monotonicMs: () => performance.now(),
+      nowMs: Date.now,
+      log,
+      onResult: (definition, result) => {
+        metrics.tokenRequest(definition, result)
+      },
+      onExpiry: (definition, expiresAtMs) => {
+        metrics.tokenExpiry(definition, expiresAtMs)
+      },
+      onToken: (value) => {
+        redactor.addSecret(value)
+      },
+      upstreamOf: (definition) => this.#tokenServerOf(definition),
+    })
+  }
+
+  /** What a configuration needs; nothing is taken over yet. */
+  prepare(
+    config: Config,
+    dated: Pick<Generation, 'number' | 'definitionGenerations'>,
+    checker: PasswordChecker,
+  ): EgressGeneration | undefined {
+    const { metrics, lookupKey } = this.#options
+    return prepareEgress(config, dated, {
+      metrics,
+      checker,
+      keyedHashSecret: lookupKey,
+      tokens: this.tokens,
+      listeners: () => this.#ownListeners(),
+      ownUrl: ownUrlOf(config.egress),
+      interceptorOf: (ca) => this.#interceptorOf(ca),
+    })
+  }
+
+  /** A configuration is served now: tokens of what changed are dropped, others prefetched. */
+  commit(config: Config): void {
+    const bearers = [...config.definitions.values()].filter((one) => one.type === 'bearer_token')
+    const used = new Set(config.outgoing.map(({ security }) => security))
+    this.tokens.configure(bearers.filter(({ name }) => used.has(name)))
+    if (config.egress !== undefined) this.#listeners.renewTls(config.egress.listeners)
+  }
+
+  /** Opens what `egress` asks for; throws `ListenError`. */
+  async open(egress: EgressConfig): Promise<void> {
+    const { metrics, log, accessLog, watchdog, onSession } = this.#options
+    const handler = createEgressHandler({
+      current: () => this.#serving(),
+      upstreams: this.#upstreams,
+      watchdog,
+      log,
+      accessLog,
+      unmatchedMetrics: metrics.outgoing(''),
+      budget: new BodyBudget(
+        this.#options.current()?.config.inbound?.limits.bufferedBytes ?? DEFAULT_BUFFERED_BYTES,
+      ),
+      pseudonym: `sidegate-${randomBytes(6).toString('hex')}`,
+      ports: () => this.#ports,
+      onUsed: (definition, label) => {
+        metrics.lastUsed(definition, label, Date.now())
+      },
+      onSession,
+    })
+    for (const listener of egress.listeners) {
+      const address = await this.#listeners.open(listener, {
+        form: 'any',
+        headerBytes: egress.limits.headerBytes,
+        headerTimeoutMs: egress.timeouts.headerMs,
+        keepAliveMs: egress.timeouts.keepAliveMs,
+        maxConnections: boundConnections(egress.limits.connections),
+        handler,
+        ...countConnections(metrics, 'egress'),
+      })
+      log.info('listening', { side: 'egress', address, tls: listener.tls !== undefined })
+    }
+    this.#ports = new Set(parseAddresses(this.#listeners.addresses).map(({ port }) => port))
+  }
+
+  get addresses(): readonly string[] {
+    return this.#listeners.addresses
+  }
+
+  drain(): void {
+    this.#listeners.drain()
+  }
+
+  /** Stops accepting; resolves when the last connection has gone. */
+  async close(): Promise<void> {
+    await this.#listeners.close()
+    this.tokens.close()
+    this.#upstreams.close()
+  }
+
+  destroy(): void {
+    this.#listeners.destroy()
+  }
+
+  #serving(): EgressGeneration {
+    const egress = this.#options.current()?.egress
+    if (egress === undefined) throw new Error('there is no egress in this configuration')
+    return egress
+  }
+
+  #tokenServerOf(definition: BearerTokenDefinition): ReturnType<DestinationUpstreams['of']> {
+    const config = this.#options.current()?.config
+    if (config === undefined) throw new Error('a token was asked for before a generation')
+    const { scheme, host, port } = parseUrl(definition.authServerUrl, {
+      path: true,
+      query: true,
+      wildcard: false,
+    })
+    const destination = createDestination('named', host, { scheme, host, port })
+    // An address is never looked up, so that nothing else would judge it.
+    checkDestination(this.#serving().policy, destination)
+    return this.#upstreams.of(destination, tokenDialOf(config, definition))
+  }
+
+  #interceptorOf({ cert, key }: NonNullable<EgressConfig['ca']>): Interceptor {
+    if (this.#interceptor?.cert !== cert) {
+      const leaves = new Leaves({ certPem: cert, keyPem: key.reveal() })
+      this.#interceptor = { cert, interceptor: new Interceptor(leaves) }
+    }
+    return this.#interceptor.interceptor
+  }
+
+  #ownListeners(): readonly OwnListener[] {
+    return parseAddresses([...this.#options.otherAddresses(), ...this.#listeners.addresses])
+  }
+}
+
+/** Unix sockets have no port that anybody could dial. */
+function parseAddresses(addresses: readonly string[]): OwnListener[] {
+  return addresses.flatMap((address) => {
+    if (address.startsWith('unix:')) return []
+    const colon = address.lastIndexOf(':')
+    const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
+    return [{ host, port: Number(address.slice(colon + 1)) }]
+  })
+}
+
+/** Where the first TCP listener is reached from this machine. */
+function ownUrlOf(egress: EgressConfig | undefined): string {
+  for (const { address, tls } of egress?.listeners ?? []) {
+    if (address.kind === 'unix') continue
+    const isEvery = address.host === '0.0.0.0' || address.host === '::'
+    const host = isEvery ? '127.0.0.1' : address.host
+    const bracketed = host.includes(':') ? `[${host}]` : host
+    return `${tls === undefined ? 'http' : 'https'}://${bracketed}:${address.port}`
+  }
+  return 'http://localhost'
+}

@@ -1,0 +1,148 @@
+/** Builds what egress needs of one configuration; the counterpart of the inbound part of a generation. */
+import { BlockList, isIP } from 'node:net'
+import type {
+  BearerTokenDefinition,
+  ClientTls,
+  Config,
+  EgressConfig,
+  OutgoingConfig,
+  ProxyConfig,
+} from '../config/model.ts'
+import type { PasswordChecker } from '../credentials/checker.ts'
+import { createClients, expandClients } from '../egress/clients.ts'
+import { createDestinationPolicy, type OwnListener } from '../egress/destination-policy.ts'
+import { createHeaderRules } from '../egress/forward-headers.ts'
+import type { EgressGeneration, OutgoingRoute } from '../egress/generation.ts'
+import { createInjector, createRefusingInjector } from '../egress/injector.ts'
+import type { Interceptor } from '../egress/intercept.ts'
+import { createOwnAddresses } from '../egress/own-addresses.ts'
+import { createProxyFor } from '../egress/parent-proxy.ts'
+import { createRoutes } from '../egress/routes.ts'
+import type { DialSettings } from '../egress/upstreams.ts'
+import type { UpstreamTls } from '../http/connector.ts'
+import type { Tokens } from '../oauth/tokens.ts'
+import type { Metrics } from '../observe/metrics.ts'
+
+export interface EgressParts {
+  readonly metrics: Metrics
+  readonly checker: PasswordChecker
+  readonly keyedHashSecret: Buffer
+  readonly tokens: Tokens<BearerTokenDefinition>
+  /** Every TCP listener of ours that is open, of all sides. */
+  readonly listeners: () => readonly OwnListener[]
+  /** Where egress is reached, for advice: `http://127.0.0.1:3128`. */
+  readonly ownUrl: string
+  readonly interceptorOf: (ca: NonNullable<EgressConfig['ca']>) => Interceptor
+}
+
+/** What of a generation egress needs. */
+interface Dated {
+  readonly number: number
+  readonly definitionGenerations: ReadonlyMap<string, number>
+}
+
+/** `undefined` where the configuration has no `egress`. */
+export function prepareEgress(
+  config: Config,
+  { number, definitionGenerations }: Dated,
+  parts: EgressParts,
+): EgressGeneration | undefined {
+  const { egress, definitions } = config
+  if (egress === undefined) return undefined
+  const own = createOwnAddresses({ names: egress.names })
+  const dialOf = (tls: ClientTls | undefined, connectMs: number, proxy: OutgoingConfig['proxy']) =>
+    createDial(config, tls, connectMs, proxy)
+  const routes = createRoutes<OutgoingRoute>(
+    config.outgoing.map((connection) => {
+      const injector = injectorOf(config, connection, parts.tokens)
+      const { tls, timeouts, proxy, headers, clients } = connection
+      return {
+        connection,
+        value: {
+          connection,
+          injector,
+          rules: createHeaderRules(injector?.slot, headers),
+          dial: dialOf(tls, timeouts.connectMs, proxy),
+          metrics: parts.metrics.outgoing(connection.name),
+          clients: clients === undefined ? undefined : expandClients(clients, config),
+        },
+      }
+    }),
+    { unmatched: egress.unmatched, unmatchedPorts: egress.unmatchedPorts, ownUrl: parts.ownUrl },
+  )
+  return {
+    number,
+    definitions,
+    routes,
+    own,
+    policy: createDestinationPolicy({
+      own,
+      listeners: parts.listeners,
+      namedAddresses: routes.namedAddresses,
+    }),
+    clients: createClients(config, {
+      checker: parts.checker,
+      keyedHashSecret: parts.keyedHashSecret,
+      definitionGenerations,
+      nowMs: Date.now,
+    }),
+    isPeerAllowed: createPeerRule(egress),
+    interceptor: egress.ca === undefined ? undefined : parts.interceptorOf(egress.ca),
+    unmatchedDial: dialOf(undefined, egress.timeouts.connectMs, egress.proxy),
+    unmatchedTimeouts: egress.timeouts,
+    rejected: (token) => parts.tokens.rejected(token),
+  }
+}
+
+function injectorOf(
+  config: Config,
+  { security }: OutgoingConfig,
+  tokens: EgressParts['tokens'],
+): ReturnType<typeof createInjector> {
+  if (security === 'none') return undefined
+  const definition = config.definitions.get(security)
+  if (definition === undefined) throw new Error(`no definition "${security}"`)
+  const injector = createInjector(
+    definition,
+    (bearer, scopes) => tokens.get(bearer, scopes),
+    Date.now,
+  )
+  // Never a bare request because a type cannot be sent yet.
+  return injector ?? createRefusingInjector(definition)
+}
+
+function createDial(
+  config: Config,
+  tls: ClientTls | undefined,
+  connectTimeoutMs: number,
+  proxy: ProxyConfig | 'none' | undefined,
+): DialSettings {
+  return {
+    tls: tls === undefined ? undefined : revealTls(tls),
+    connectTimeoutMs,
+    proxyFor: createProxyFor(proxy, config.definitions, Date.now),
+  }
+}
+
+/** How the token server of a definition is dialled. */
+export function tokenDialOf(config: Config, definition: BearerTokenDefinition): DialSettings {
+  const proxy = definition.proxy ?? config.egress?.proxy
+  return createDial(config, definition.tls, definition.timeoutMs, proxy)
+}
+
+function revealTls({ ca, cert, key, serverName }: ClientTls): UpstreamTls {
+  return { ca, cert, key: key?.reveal(), serverName }
+}
+
+/** With `clients: none` only loopback and `client_networks` may connect. */
+function createPeerRule({ clients, clientNetworks }: EgressConfig): (address: string) => boolean {
+  if (clients !== 'none') return () => true
+  const networks = new BlockList()
+  for (const cidr of ['127.0.0.0/8', '::1/128', ...clientNetworks]) {
+    const [address = '', bits] = cidr.split('/')
+    const isV6 = isIP(address) === 6
+    networks.addSubnet(address, Number(bits ?? (isV6 ? 128 : 32)), isV6 ? 'ipv6' : 'ipv4')
+  }
+  return (address) =>
+    address === 'unix' || networks.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
