@@ -390,7 +390,7 @@ class Visit implements RelayOwner, ConnectVisit {
     // As nginx writes it: the client went away before there was an answer.
     if (this.#status === 0) this.#status = outcome === 'aborted' ? 499 : 0
     const durationMs = performance.now() - exchange.startedAt
-    const metrics = this.route?.value.metrics ?? services.unmatchedMetrics
+    const metrics = this.route?.value.metrics ?? services.metricsOf(this.#outgoingName ?? '')
     metrics.request(this.mode, this.#status, durationMs)
     if (!services.accessLog.isWanted(this.#code, true)) return
     const { injector } = this.route?.value ?? {}

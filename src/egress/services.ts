@@ -20,8 +20,8 @@ export interface EgressServices {
   readonly watchdog: Watchdog
   readonly log: Log
   readonly accessLog: AccessLog
-  /** Of requests that no connection matched. */
-  readonly unmatchedMetrics: OutgoingMetrics
+  /** Of a connection, by its name; `""` for requests that none matched. */
+  readonly metricsOf: (outgoing: string) => OutgoingMetrics
   /** What all copies of request bodies may take. */
   readonly budget: BodyBudget
   /** What we are called in `Via`; random, of this process. */

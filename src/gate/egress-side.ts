@@ -93,7 +93,7 @@ export class EgressSide implements EgressBuilder {
       keyedHashSecret: lookupKey,
       tokens: this.tokens,
       listeners: () => this.#ownListeners(),
-      ownUrl: ownUrlOf(config.egress),
+      ownUrl: () => ownUrlOf(config.egress, this.#listeners.addresses),
       interceptorOf: (ca) => this.#interceptorOf(ca),
     })
   }
@@ -115,7 +115,7 @@ export class EgressSide implements EgressBuilder {
       watchdog,
       log,
       accessLog,
-      unmatchedMetrics: metrics.outgoing(''),
+      metricsOf: (outgoing) => metrics.outgoing(outgoing),
       budget: new BodyBudget(
         this.#options.current()?.config.inbound?.limits.bufferedBytes ?? DEFAULT_BUFFERED_BYTES,
       ),
@@ -203,14 +203,16 @@ function parseAddresses(addresses: readonly string[]): OwnListener[] {
   })
 }
 
-/** Where the first TCP listener is reached from this machine. */
-function ownUrlOf(egress: EgressConfig | undefined): string {
-  for (const { address, tls } of egress?.listeners ?? []) {
+/** Where the first TCP listener is reached from this machine; `bound` are the addresses once opened. */
+function ownUrlOf(egress: EgressConfig | undefined, bound: readonly string[]): string {
+  for (const [i, { address, tls }] of (egress?.listeners ?? []).entries()) {
     if (address.kind === 'unix') continue
     const isEvery = address.host === '0.0.0.0' || address.host === '::'
     const host = isEvery ? '127.0.0.1' : address.host
     const bracketed = host.includes(':') ? `[${host}]` : host
-    return `${tls === undefined ? 'http' : 'https'}://${bracketed}:${address.port}`
+    const port = parseAddresses([bound[i] ?? ''])[0]?.port
+    const scheme = tls === undefined ? 'http' : 'https'
+    return `${scheme}://${bracketed}:${port === undefined || port === 0 ? address.port : port}`
   }
   return 'http://localhost'
 }

@@ -31,7 +31,7 @@ export interface EgressParts {
   /** Every TCP listener of ours that is open, of all sides. */
   readonly listeners: () => readonly OwnListener[]
   /** Where egress is reached, for advice: `http://127.0.0.1:3128`. */
-  readonly ownUrl: string
+  readonly ownUrl: () => string
   readonly interceptorOf: (ca: NonNullable<EgressConfig['ca']>) => Interceptor
 }
 
@@ -68,7 +68,14 @@ export function prepareEgress(
         },
       }
     }),
-    { unmatched: egress.unmatched, unmatchedPorts: egress.unmatchedPorts, ownUrl: parts.ownUrl },
+    {
+      unmatched: egress.unmatched,
+      unmatchedPorts: egress.unmatchedPorts,
+      // Asked when it is needed: a port 0 becomes another when the listener opens.
+      get ownUrl() {
+        return parts.ownUrl()
+      },
+    },
   )
   return {
     number,

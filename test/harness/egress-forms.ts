@@ -4,9 +4,9 @@
  */
 import type { Test } from 'tap'
 import type { EgressGate } from './egress-gate.ts'
-import { openTunnel, secureTunnel } from './egress-tunnel.ts'
+import { openTunnel, readFrom, secureTunnel } from './egress-tunnel.ts'
 import { upstreamTarget, type Kind } from './egress-world.ts'
-import { RawClient } from './raw-client.ts'
+import type { RawClient } from './raw-client.ts'
 
 /** A connection on which requests of one form to one outgoing connection can be sent. */
 export interface Way {
@@ -60,7 +60,7 @@ function connectForm(inside: 'TLS' | 'cleartext', scheme: 'http' | 'https'): For
       const socket =
         inside === 'TLS' ? await secureTunnel(t, plain, { host: '127.0.0.1', ca }) : plain
       const target = (rest: string) => upstreamTarget(kind, rest)
-      return { client: new RawClient(socket), target, host: `Host: ${authority}\r\n` }
+      return { client: readFrom(socket), target, host: `Host: ${authority}\r\n` }
     },
   }
 }

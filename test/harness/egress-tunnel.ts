@@ -43,11 +43,18 @@ export async function askForTunnel(
   return { status, head, socket }
 }
 
+/** A client for what comes out of a tunnel, which was held until now. */
+export function readFrom(socket: Socket): RawClient {
+  const client = new RawClient(socket)
+  socket.resume()
+  return client
+}
+
 /** A tunnel that was let in; throws where it was not. */
 export async function openTunnel(t: Test, port: number, authority: string, lines?: string) {
   const { status, head, socket } = await askForTunnel(t, port, authority, lines)
   if (status !== 200) {
-    const { body } = await new RawClient(socket).answer()
+    const { body } = await readFrom(socket).answer()
     throw new Error(`CONNECT ${authority}: ${head}\n${body}`)
   }
   return socket
@@ -60,9 +67,13 @@ export async function refusedTunnel(
   authority: string,
   lines?: string,
 ): Promise<Answer> {
-  const { status, socket } = await askForTunnel(t, port, authority, lines)
-  if (status === 200) throw new Error(`CONNECT ${authority} was let in`)
-  return new RawClient(socket).answer()
+  const client = await RawClient.connect(t, port)
+  // Framed like the answer to any request: nothing but a 2xx opens a tunnel.
+  client.expect('GET')
+  await client.send(`CONNECT ${authority} HTTP/1.1\r\n${lines ?? `Host: ${authority}\r\n`}\r\n`)
+  const answer = await client.answer()
+  if (answer.status === 200) throw new Error(`CONNECT ${authority} was let in`)
+  return answer
 }
 
 /** TLS inside a tunnel, trusting `ca` alone; `serverName` is sent instead of the tunnel's host. */

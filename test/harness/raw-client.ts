@@ -97,6 +97,8 @@ export class RawClient {
     socket.on('close', () => {
       this.isEnded = true
     })
+    // One that somebody else has read from before stands still.
+    socket.resume()
   }
 
   /** Connects; the socket is destroyed when the test ends. */

@@ -55,7 +55,7 @@ export function createEgressWorld(config: Config): EgressWorld {
         },
       }),
       listeners: () => listListeners(config),
-      ownUrl,
+      ownUrl: () => ownUrl,
       interceptorOf: ({ cert, key }) =>
         new Interceptor(new Leaves({ certPem: cert, keyPem: key.reveal() })),
     },

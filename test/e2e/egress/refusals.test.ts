@@ -4,9 +4,9 @@ import { parse } from 'yaml'
 import { startEgressGate } from '../../harness/egress-gate.ts'
 import { refuses } from '../../harness/egress-refusal.ts'
 import { TlsFront } from '../../harness/egress-tls-front.ts'
-import { openTunnel, refusedTunnel, secureTunnel } from '../../harness/egress-tunnel.ts'
+import { openTunnel, readFrom, refusedTunnel, secureTunnel } from '../../harness/egress-tunnel.ts'
 import { World } from '../../harness/egress-world.ts'
-import { RawClient } from '../../harness/raw-client.ts'
+import type { RawClient } from '../../harness/raw-client.ts'
 
 t.setTimeout(60_000)
 
@@ -295,7 +295,7 @@ async function intercepted(t: Test, serverName?: string): Promise<RawClient> {
   const plain = await openTunnel(t, port, keyTls)
   const ca = world.interceptor.cert
   const more = serverName === undefined ? {} : { serverName }
-  return new RawClient(await secureTunnel(t, plain, { host: '127.0.0.1', ca, ...more }))
+  return readFrom(await secureTunnel(t, plain, { host: '127.0.0.1', ca, ...more }))
 }
 
 t.test('inside a tunnel every request must name the authority of the tunnel', async (t) => {
@@ -306,7 +306,7 @@ t.test('inside a tunnel every request must name the authority of the tunnel', as
     )
     await refuses(t, gate, '421 authority_mismatch', async () => {
       const plain = await openTunnel(t, port, world.authorityOf('key', 'http'))
-      return new RawClient(plain).request(inner(other))
+      return readFrom(plain).request(inner(other))
     })
   }
   await refuses(t, gate, '421 authority_mismatch', async () =>

@@ -6,8 +6,7 @@ import t from 'tap'
 import { forms } from '../../harness/egress-forms.ts'
 import { bytesUpstream, startEgressGate } from '../../harness/egress-gate.ts'
 import { expectRefusal, refuses } from '../../harness/egress-refusal.ts'
-import { askForTunnel } from '../../harness/egress-tunnel.ts'
-import { RawClient } from '../../harness/raw-client.ts'
+import { refusedTunnel } from '../../harness/egress-tunnel.ts'
 
 t.setTimeout(60_000)
 
@@ -133,10 +132,7 @@ t.test('a CONNECT that is no unambiguous HTTP is refused', async (t) => {
     `${line}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n`,
     `${line}X-A : b\r\n`,
   ]) {
-    await refuses(t, gate, '400 bad_request', async () => {
-      const { socket } = await askForTunnel(t, gate.port, authority, lines)
-      return new RawClient(socket).answer()
-    })
+    await refuses(t, gate, '400 bad_request', () => refusedTunnel(t, gate.port, authority, lines))
   }
 })
 
@@ -153,7 +149,7 @@ t.test('CONNECT by HTTP/1.0 without Host is fine', async (t) => {
     client.socket.write(`CONNECT ${authority} HTTP/1.0\r\n\r\n`)
   })
   t.match(head, /^HTTP\/1\.[01] 200 /)
-  const inside = new RawClient(client.socket)
+  const inside = readFrom(client.socket)
   const { status } = await inside.request(`GET /base/v1/x HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)
   t.equal(status, 200)
 })
