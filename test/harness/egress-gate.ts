@@ -108,6 +108,7 @@ export async function startEgressGate(
   t: Test,
   choose: EgressSettings | ((world: World) => EgressSettings) = {},
   given?: World,
+  files: Readonly<Record<string, string>> = {},
 ): Promise<EgressGate> {
   const world = given ?? (await World.open(t))
   const settings = typeof choose === 'function' ? choose(world) : choose
@@ -118,6 +119,7 @@ export async function startEgressGate(
       'upstreams.crt': world.authority.cert,
       'egress.crt': world.interceptor.cert,
       'egress.key': world.interceptor.key,
+      ...files,
     },
   })
   world.canary.watchOutput(sidegate)

@@ -6,7 +6,7 @@ import t from 'tap'
 import { forms } from '../../harness/egress-forms.ts'
 import { bytesUpstream, startEgressGate } from '../../harness/egress-gate.ts'
 import { expectRefusal, refuses } from '../../harness/egress-refusal.ts'
-import { refusedTunnel } from '../../harness/egress-tunnel.ts'
+import { readFrom, refusedTunnel } from '../../harness/egress-tunnel.ts'
 
 t.setTimeout(60_000)
 
