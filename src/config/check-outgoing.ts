@@ -43,7 +43,7 @@ export function checkOutgoing(
   if (parsed.https === 'intercept' && world.egress !== undefined && world.egress.ca === undefined) {
     context.report(
       [...path, 'https'],
-      'https: intercept needs egress.ca, a certificate of your own authority and its key',
+      'https: intercept needs egress.ca, a certificate of your own authority and its key: "sidegate ca init" makes them',
     )
   }
   if (scheme === 'http' && parsed.tls !== undefined) {

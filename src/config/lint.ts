@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import type { Secret } from '../secret.ts'
 import type { ResolveContext } from './context.ts'
 import { lintChannels } from './lint-channels.ts'
+import { lintOutgoing } from './lint-outgoing.ts'
 import type { Config, Definition } from './model.ts'
 import type { DefinitionPlaces } from './places.ts'
 import type { CustomSettings, HmacSettings, SessionSettings } from './schemes.ts'
@@ -17,10 +18,11 @@ const STRONG_BITS = 128
 /** Adds all warnings about `config`. */
 export function lint(
   context: ResolveContext,
-  config: Pick<Config, 'inbound' | 'channels' | 'definitions' | 'groups'>,
+  config: Pick<Config, 'inbound' | 'channels' | 'definitions' | 'groups' | 'egress' | 'outgoing'>,
   places: DefinitionPlaces,
 ): void {
   lintChannels(context, config)
+  lintOutgoing(context, config)
   warnDefinitions(context, config.definitions, places)
 }
 
