@@ -5,14 +5,14 @@
 import type { Socket } from 'node:net'
 import { SidegateError, type Code } from '../errors.ts'
 import type { ClientTunnel, Exchange } from '../http/exchange.ts'
-import type { Client } from './clients.ts'
 import { checkDestination } from './destination-lookup.ts'
 import type { Destination } from './destination.ts'
 import type { EgressGeneration, OutgoingRoute } from './generation.ts'
 import type { Route } from './route.ts'
-import type { EgressServices, EgressSession, Mode, TunnelContext } from './services.ts'
+import type { EgressServices, EgressSession, TunnelContext } from './services.ts'
 import { isServerNameOf, type Tunnel } from './target.ts'
 import { sniff, TunnelPair } from './tunnel.ts'
+import type { VisitRecord } from './visit-record.ts'
 
 /** How long a client may take to say what it speaks, and to finish its handshake. */
 const FIRST_BYTE_MS = 10_000
@@ -22,13 +22,8 @@ export interface ConnectVisit {
   readonly services: EgressServices
   readonly exchange: Exchange
   readonly generation: EgressGeneration
-  readonly client: Client | undefined
+  readonly record: VisitRecord
   readonly isGone: boolean
-  mode: Mode
-  route: Route<OutgoingRoute> | undefined
-  destination: Destination | undefined
-  /** Not logged and counted by itself: the requests inside are. */
-  isSilent: boolean
   mayUse(route: Route<OutgoingRoute>): boolean
   refuseClient(route: Route<OutgoingRoute>): void
   refuse(code: Code, more?: { readonly detail?: string | undefined }): void
@@ -45,7 +40,7 @@ interface ConnectTarget {
 
 /** Takes a CONNECT from here to its end. */
 export function connect(visit: ConnectVisit, target: ConnectTarget): void {
-  visit.mode = 'tunnel'
+  visit.record.mode = 'tunnel'
   if (target.isOwn) {
     endHere(visit, target, false)
     return
@@ -66,13 +61,13 @@ export function connect(visit: ConnectVisit, target: ConnectTarget): void {
       visit.refuseClient(closed)
       return
     }
-    visit.route = choice.routes[0]
+    visit.record.route = choice.routes[0]
     if (isAllowed(visit, choice.destination)) pass(visit, target, choice.destination)
   }
 }
 
 function isAllowed(visit: ConnectVisit, destination: Destination): boolean {
-  visit.destination = destination
+  visit.record.destination = destination
   try {
     checkDestination(visit.generation.policy, destination)
     return true
@@ -84,7 +79,8 @@ function isAllowed(visit: ConnectVisit, destination: Destination): boolean {
 
 /** Dials, and joins the two ends if it is TLS that follows. */
 function pass(visit: ConnectVisit, target: ConnectTarget, destination: Destination): void {
-  const { services, generation, route } = visit
+  const { services, generation } = visit
+  const { route } = visit.record
   const dial = route?.value.dial ?? generation.unmatchedDial
   const timeouts = route?.value.connection.timeouts ?? generation.unmatchedTimeouts
   const dialling = services.upstreams.dial(destination, dial)
@@ -126,7 +122,7 @@ function pass(visit: ConnectVisit, target: ConnectTarget, destination: Destinati
 
 /** TLS ends here where `intercepts`; cleartext HTTP in any case. */
 function endHere(visit: ConnectVisit, target: ConnectTarget, intercepts: boolean): void {
-  visit.isSilent = true
+  visit.record.isSilent = true
   visit.answered(200)
   const tunnel = visit.exchange.acceptConnect()
   const { socket } = tunnel
@@ -168,7 +164,8 @@ async function intercept(
 }
 
 function contextOf(visit: ConnectVisit, tunnel: Tunnel, isMisdirected: boolean): TunnelContext {
-  const { client, generation } = visit
+  const { generation } = visit
+  const { client } = visit.record
   const { host, port, isTls, isOwn } = tunnel
   const clientFingerprint = generation.definitions.get(client?.definition ?? '')?.fingerprint
   return { host, port, isTls, isOwn, client, clientFingerprint, isMisdirected }

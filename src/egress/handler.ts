@@ -5,14 +5,12 @@
  * inside.
  */
 import { catalogue, SidegateError, type Code } from '../errors.ts'
-import type { Exchange, ExchangeHandler, Outcome } from '../http/exchange.ts'
+import type { Exchange, ExchangeHandler } from '../http/exchange.ts'
 import { filterResponseHeaders, hasRepeated } from '../http/headers.ts'
 import { renderProblem } from '../http/problem.ts'
 import { Relay, type RelayOwner } from '../http/relay.ts'
-import { requestIdOf } from '../http/request-id.ts'
-import { findTraceId } from '../http/trace.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
-import type { Client, ClientVerdict } from './clients.ts'
+import type { ClientVerdict } from './clients.ts'
 import { connect, type ConnectVisit } from './connect.ts'
 import { readScopes } from './control-header.ts'
 import { checkDestination } from './destination-lookup.ts'
@@ -24,10 +22,11 @@ import { identify } from './identify.ts'
 import type { Credential } from './injector.ts'
 import { mapLocations } from './location.ts'
 import type { Route } from './route.ts'
-import type { EgressServices, EgressSession, Mode, TunnelContext } from './services.ts'
+import type { EgressServices, EgressSession, TunnelContext } from './services.ts'
 import { findTarget, type Target } from './target.ts'
 import { tellable } from './tellable.ts'
 import type { DialSettings } from './upstreams.ts'
+import { VisitRecord } from './visit-record.ts'
 
 const CHALLENGE = ['Proxy-Authenticate', 'Basic realm="sidegate", charset="UTF-8"']
 
@@ -48,38 +47,25 @@ class Visit implements RelayOwner, ConnectVisit {
   readonly services: EgressServices
   readonly exchange: Exchange
   readonly generation: EgressGeneration
-  readonly #requestId: string
+  readonly record: VisitRecord
   readonly #tunnel: TunnelContext | undefined
-  client: Client | undefined
-  mode: Mode = 'absolute'
-  /** The connection that was chosen, as soon as it is. */
-  route: Route<OutgoingRoute> | undefined
-  destination: Destination | undefined
-  #outgoingName: string | undefined
-  #path: string | undefined
   #target = ''
-  #credential: Credential | undefined
   #scopes: readonly string[] | undefined
-  #code: Code | undefined
-  #status = 0
   isGone = false
-  /** A CONNECT whose inside is logged request by request. */
-  isSilent = false
   #relay: Relay | undefined
-  #sentAt = 0
-  #answeredAt = 0
 
   constructor(services: EgressServices, exchange: Exchange) {
     this.services = services
     this.exchange = exchange
     this.generation = services.current()
-    this.#requestId = requestIdOf(exchange.names, exchange.headers)
+    this.record = new VisitRecord(services, exchange, this.generation.number)
     this.#tunnel = exchange.peer.tunnel as TunnelContext | undefined
     exchange.onGone = () => {
       this.isGone = true
     }
     exchange.onDone = (outcome) => {
-      this.#done(outcome)
+      this.#relay?.close()
+      this.record.finish(outcome)
     }
   }
 
@@ -107,7 +93,7 @@ class Visit implements RelayOwner, ConnectVisit {
     } else if (verdict.kind === 'overloaded') {
       this.refuse('overloaded', { retryAfterS: verdict.retryAfterS })
     } else {
-      this.client = verdict.client
+      this.record.client = verdict.client
       this.#aim()
     }
   }
@@ -131,8 +117,8 @@ class Visit implements RelayOwner, ConnectVisit {
       isTls: exchange.peer.isTls && tunnel === undefined,
       ...(tunnel === undefined ? {} : { tunnel }),
     })
-    if (tunnel !== undefined) this.mode = 'intercept'
-    if (target.kind === 'name') this.mode = 'name'
+    if (tunnel !== undefined) this.record.mode = 'intercept'
+    if (target.kind === 'name') this.record.mode = 'name'
     if (target.kind === 'refused') this.refuse(target.code, { detail: target.detail })
     else if (target.kind === 'connect') connect(this, target)
     else this.#choose(target)
@@ -147,29 +133,29 @@ class Visit implements RelayOwner, ConnectVisit {
         ? routes.findByName(target.name, target.rest, exchange.method)
         : routes.findByAuthority(target.scheme, target.authority, target.target, exchange.method)
     if (choice.kind === 'refused') {
-      this.#outgoingName = choice.outgoing
+      this.record.outgoingName = choice.outgoing
       this.refuse(choice.code, { detail: choice.detail })
       return
     }
-    this.#path = choice.path
+    this.record.path = choice.path
     this.#target = choice.target
-    this.destination = choice.destination
-    if (choice.kind === 'outgoing') this.route = choice.route
+    this.record.destination = choice.destination
+    if (choice.kind === 'outgoing') this.record.route = choice.route
     this.#admit(choice.destination)
   }
 
   #admit(destination: Destination): void {
     const { exchange, generation } = this
-    const { injector } = this.route?.value ?? {}
-    if (this.route !== undefined && !this.mayUse(this.route)) {
-      this.refuseClient(this.route)
+    const { injector } = this.record.route?.value ?? {}
+    if (this.record.route !== undefined && !this.mayUse(this.record.route)) {
+      this.refuseClient(this.record.route)
       return
     }
     if (exchange.hasUnknownExpectation) {
       this.refuse('expectation_failed')
       return
     }
-    const control = readScopes(exchange, this.route?.value)
+    const control = readScopes(exchange, this.record.route?.value)
     if (control.fault !== undefined) {
       this.refuse('bad_control_header', { detail: control.fault })
       return
@@ -192,19 +178,20 @@ class Visit implements RelayOwner, ConnectVisit {
   mayUse(route: Route<OutgoingRoute>): boolean {
     const { clients } = route.value
     return (
-      clients === undefined || (this.client !== undefined && clients.has(this.client.definition))
+      clients === undefined ||
+      (this.record.client !== undefined && clients.has(this.record.client.definition))
     )
   }
 
   refuseClient(route: Route<OutgoingRoute>): void {
-    this.#outgoingName = route.connection.name
+    this.record.outgoingName = route.connection.name
     const detail = `The outgoing connection "${route.connection.name}" is for other clients`
     this.refuse('outgoing_refused', { detail })
   }
 
   /** Which credential? */
   #obtain(): void {
-    const { value } = this.route ?? {}
+    const { value } = this.record.route ?? {}
     const existing = value === undefined ? 'keep' : judgeExisting(this.exchange.names, value)
     if (typeof existing !== 'string') {
       this.refuse(existing.code, { detail: existing.detail })
@@ -225,13 +212,15 @@ class Visit implements RelayOwner, ConnectVisit {
   }
 
   readonly #send = (credential: Credential | undefined): void => {
-    const { exchange, services, destination } = this
+    const { exchange, services } = this
+    const { destination } = this.record
     if (destination === undefined) return
-    this.#credential = credential
-    this.#sentAt = performance.now()
+    this.record.credential = credential
+    this.record.sentAt = performance.now()
     if (credential !== undefined) this.#noteUse(credential)
-    const dial: DialSettings = this.route?.value.dial ?? this.generation.unmatchedDial
-    const timeouts = this.route?.value.connection.timeouts ?? this.generation.unmatchedTimeouts
+    const dial: DialSettings = this.record.route?.value.dial ?? this.generation.unmatchedDial
+    const timeouts =
+      this.record.route?.value.connection.timeouts ?? this.generation.unmatchedTimeouts
     const relay = new Relay(
       exchange,
       {
@@ -252,7 +241,7 @@ class Visit implements RelayOwner, ConnectVisit {
   }
 
   #noteUse({ label }: Credential): void {
-    const { injector } = this.route?.value ?? {}
+    const { injector } = this.record.route?.value ?? {}
     if (injector !== undefined) this.services.onUsed(injector.definition.name, label)
   }
 
@@ -261,7 +250,7 @@ class Visit implements RelayOwner, ConnectVisit {
     return forwardHeaders({
       names,
       headers,
-      rules: this.route?.value.rules ?? NO_RULES,
+      rules: this.record.route?.value.rules ?? NO_RULES,
       credential,
       authority: destination.authority,
       pseudonym: this.services.pseudonym,
@@ -290,16 +279,16 @@ class Visit implements RelayOwner, ConnectVisit {
 
   answerHeaders(headers: string[]): string[] {
     const filtered = filterResponseHeaders(headers).headers
-    const { route, destination } = this
-    if (this.mode !== 'name' || route === undefined || destination === undefined) return filtered
+    const { mode, route, destination } = this.record
+    if (mode !== 'name' || route === undefined || destination === undefined) return filtered
     const { connection, urlPath, allowed } = route
     return mapLocations(filtered, { name: connection.name, destination, urlPath, allowed })
   }
 
   /** The API says 401 to a token: perhaps it was revoked. Never on 403. */
   holdAnswer(status: number): Promise<string[] | undefined> | undefined {
-    const { destination } = this
-    const token = this.#credential?.token
+    const { destination } = this.record
+    const token = this.record.credential?.token
     if (status !== 401 || token === undefined || destination === undefined) return undefined
     return this.generation.rejected(token).then((next) => {
       if (next === undefined) return undefined
@@ -309,14 +298,14 @@ class Visit implements RelayOwner, ConnectVisit {
         label: '',
         token: next,
       }
-      this.#credential = credential
+      this.record.credential = credential
       return this.#headers(destination, credential)
     })
   }
 
   answered(status: number): void {
-    this.#status = status
-    this.#answeredAt = performance.now()
+    this.record.status = status
+    this.record.answeredAt = performance.now()
   }
 
   failed(error: SidegateError): void {
@@ -336,7 +325,7 @@ class Visit implements RelayOwner, ConnectVisit {
 
   /** Registers what goes on after the answer. */
   session(session: Pick<EgressSession, 'close' | 'whenClosed'>): void {
-    const { connection, injector } = this.route?.value ?? {}
+    const { connection, injector } = this.record.route?.value ?? {}
     this.services.onSession({
       ...session,
       outgoing: connection?.name,
@@ -351,7 +340,7 @@ class Visit implements RelayOwner, ConnectVisit {
     const known = error instanceof SidegateError ? error : undefined
     const code = known?.code ?? 'upstream_failed'
     this.services.log.info('egress_failed', {
-      request_id: this.#requestId,
+      request_id: this.record.requestId,
       code,
       detail: error instanceof Error ? error.message : String(error),
     })
@@ -366,55 +355,21 @@ class Visit implements RelayOwner, ConnectVisit {
       readonly retryAfterS?: number | undefined
     } = {},
   ): void {
-    this.#code = code
-    this.#status = catalogue[code].status
+    this.record.code = code
+    this.record.status = catalogue[code].status
     const detail = more.detail ?? catalogue[code].cure
-    const problem = renderProblem(code, this.#requestId, detail, more.retryAfterS)
+    const problem = renderProblem(code, this.record.requestId, detail, more.retryAfterS)
     if (more.headers !== undefined) problem.headers.push(...more.headers)
     this.exchange.respond(problem.status, problem.headers, problem.body)
     // Clients hide what a failed CONNECT says.
     if (this.exchange.method === 'CONNECT') {
       this.services.log.warn('connect_refused', {
-        request_id: this.#requestId,
+        request_id: this.record.requestId,
         target: this.exchange.target.slice(0, 260),
         code,
         detail,
       })
     }
-  }
-
-  #done(outcome: Outcome): void {
-    const { exchange, services } = this
-    this.#relay?.close()
-    if (this.isSilent && this.#code === undefined) return
-    // As nginx writes it: the client went away before there was an answer.
-    if (this.#status === 0) this.#status = outcome === 'aborted' ? 499 : 0
-    const durationMs = performance.now() - exchange.startedAt
-    const metrics = this.route?.value.metrics ?? services.metricsOf(this.#outgoingName ?? '')
-    metrics.request(this.mode, this.#status, durationMs)
-    if (!services.accessLog.isWanted(this.#code, true)) return
-    const { injector } = this.route?.value ?? {}
-    services.accessLog.write({
-      side: 'egress',
-      requestId: this.#requestId,
-      traceId: findTraceId(exchange.names, exchange.headers),
-      generation: this.generation.number,
-      outgoing: this.route?.connection.name ?? this.#outgoingName,
-      mode: this.mode,
-      definition: this.#credential === undefined ? undefined : injector?.definition.name,
-      label: this.#credential?.label,
-      user: this.client?.identity,
-      method: exchange.method,
-      host: this.destination?.authority ?? exchange.host,
-      path: this.#path,
-      status: this.#status,
-      code: this.#code,
-      bytesIn: exchange.bytesIn,
-      bytesOut: exchange.bytesOut,
-      durationMs,
-      upstreamMs: this.#answeredAt === 0 ? undefined : this.#answeredAt - this.#sentAt,
-      remote: exchange.peer.address,
-    })
   }
 }
 
