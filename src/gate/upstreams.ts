@@ -3,7 +3,8 @@
  * that leaves these settings alone.
  */
 import type { ChannelConfig, InboundConfig } from '../config/model.ts'
-import { Upstream, type UpstreamOptions } from '../http/upstream.ts'
+import type { UpstreamOptions } from '../http/upstream-connection.ts'
+import { Upstream } from '../http/upstream.ts'
 
 export interface ConnectionCounter {
   readonly onSocketOpened: () => void

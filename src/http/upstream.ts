@@ -3,21 +3,10 @@
  * free ones lie on a stack, so that choosing one does not scan. What may be sent twice, and which
  * socket may be used again, is decided here.
  */
-import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
-import { Client } from 'undici'
 import { SidegateError } from '../errors.ts'
-import { ContinueFilter } from './continue-filter.ts'
-import { openSocket, type ConnectorOptions } from './connector.ts'
 import type { RawHeaders } from './exchange.ts'
-
-export interface UpstreamOptions extends ConnectorOptions {
-  /** How long a free connection is kept, unless the upstream's own Keep-Alive says otherwise. */
-  readonly keepAliveMs: number
-  readonly maxHeaderBytes: number
-  readonly onSocketOpened: () => void
-  readonly onSocketClosed: () => void
-}
+import { UpstreamConnection, type UpstreamOptions } from './upstream-connection.ts'
 
 export interface UpstreamRequest {
   readonly method: string
@@ -46,62 +35,13 @@ export interface UpstreamEvents {
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-/** One connection, used by one request at a time. */
-class Slot {
-  readonly client: Client
-  socket: Socket | undefined
-  continueFilter: ContinueFilter | undefined
-  /** Requests that the present socket has carried. */
-  uses = 0
-  isFree = false
-  isDead = false
-
-  constructor(origin: string, options: UpstreamOptions, onDead: () => void) {
-    this.client = new Client(origin, {
-      pipelining: 1,
-      keepAliveTimeout: options.keepAliveMs,
-      keepAliveTimeoutThreshold: 1000,
-      maxHeaderSize: options.maxHeaderBytes,
-      // Deadlines are the relay's; undici would arm a timer for each of them.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: (_target, callback) => {
-        openSocket(options, (...result) => {
-          if (result[0] === null) this.#opened(result[1], options)
-          callback(...result)
-        })
-      },
-    })
-    this.client.on('disconnect', () => {
-      // A connection in use tells its request; a free one is of no more use.
-      if (!this.isFree) return
-      this.isDead = true
-      void this.client.destroy()
-      onDead()
-    })
-  }
-
-  #opened(socket: Socket, options: UpstreamOptions): void {
-    this.socket = socket
-    this.uses = 0
-    this.continueFilter = new ContinueFilter(socket)
-    options.onSocketOpened()
-    socket.on('close', options.onSocketClosed)
-    // undici takes ECONNRESET for the end of an answer without length, and where it has been paused
-    // fails an assertion over it, which would end the process.
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNRESET') error.code = 'EUPSTREAMRESET'
-    })
-  }
-}
-
 /** All connections to one upstream with one set of settings. */
 export class Upstream {
   readonly #origin: string
   readonly #options: UpstreamOptions
   /** Through a parent proxy cleartext requests go in absolute form (RFC 9112, section 3.2.2). */
   readonly #isAbsoluteForm: boolean
-  #free: Slot[] = []
+  #free: UpstreamConnection[] = []
   #deadCount = 0
   #isClosed = false
 
@@ -138,41 +78,45 @@ export class Upstream {
     this.#isClosed = true
     const free = this.#free
     this.#free = []
-    for (const slot of free) void slot.client.destroy()
+    for (const connection of free) void connection.client.destroy()
   }
 
   /** The free connection that was used last, since its socket is the least likely to be stale. */
-  take(): Slot {
-    for (let slot = this.#free.pop(); slot !== undefined; slot = this.#free.pop()) {
-      slot.isFree = false
-      if (slot.isDead) this.#deadCount -= 1
-      else if (slot.socket?.destroyed === false) return slot
-      else void slot.client.destroy()
+  take(): UpstreamConnection {
+    for (
+      let connection = this.#free.pop();
+      connection !== undefined;
+      connection = this.#free.pop()
+    ) {
+      connection.isFree = false
+      if (connection.isDead) this.#deadCount -= 1
+      else if (connection.socket?.destroyed === false) return connection
+      else void connection.client.destroy()
     }
     return this.open()
   }
 
-  open(): Slot {
-    return new Slot(this.#origin, this.#options, () => {
+  open(): UpstreamConnection {
+    return new UpstreamConnection(this.#origin, this.#options, () => {
       this.#sweep()
     })
   }
 
   /** Takes back a connection whose request and answer are both complete. */
-  giveBack(slot: Slot): void {
+  giveBack(connection: UpstreamConnection): void {
     if (this.#isClosed) {
-      void slot.client.destroy()
+      void connection.client.destroy()
       return
     }
-    slot.isFree = true
-    this.#free.push(slot)
+    connection.isFree = true
+    this.#free.push(connection)
   }
 
   /** Dead ones at the bottom of the stack go when they are the greater part of it. */
   #sweep(): void {
     this.#deadCount += 1
     if (this.#deadCount * 2 <= this.#free.length) return
-    this.#free = this.#free.filter((slot) => !slot.isDead)
+    this.#free = this.#free.filter((connection) => !connection.isDead)
     this.#deadCount = 0
   }
 }
@@ -182,7 +126,7 @@ export class UpstreamCall {
   readonly #upstream: Upstream
   readonly #request: UpstreamRequest
   readonly #events: UpstreamEvents
-  #slot: Slot
+  #connection: UpstreamConnection
   #abort: ((error?: Error) => void) | undefined
   #resume: (() => void) | undefined
   #bytesBefore = 0
@@ -195,7 +139,7 @@ export class UpstreamCall {
     this.#request = request
     this.#events = events
     // Whatever happened on a connection before, an upgraded one starts from nothing.
-    this.#slot = request.isWebSocket ? upstream.open() : upstream.take()
+    this.#connection = request.isWebSocket ? upstream.open() : upstream.take()
   }
 
   start(): void {
@@ -212,12 +156,12 @@ export class UpstreamCall {
     if (this.#isOver) return
     this.#isOver = true
     this.#abort?.(new Error('given up'))
-    void this.#slot.client.destroy()
+    void this.#connection.client.destroy()
   }
 
   #dispatch(): void {
     const { method, body, isWebSocket } = this.#request
-    this.#slot.client.dispatch(
+    this.#connection.client.dispatch(
       {
         method,
         path: this.#upstream.targetOf(this.#request),
@@ -239,11 +183,11 @@ export class UpstreamCall {
       return
     }
     this.#abort = abort
-    const slot = this.#slot
-    this.#isReused = slot.uses > 0
-    slot.uses += 1
-    slot.continueFilter?.awaitHead()
-    this.#bytesBefore = slot.socket?.bytesRead ?? 0
+    const connection = this.#connection
+    this.#isReused = connection.uses > 0
+    connection.uses += 1
+    connection.continueFilter?.awaitHead()
+    this.#bytesBefore = connection.socket?.bytesRead ?? 0
     this.#events.connected()
   }
 
@@ -265,30 +209,30 @@ export class UpstreamCall {
   onComplete(trailers: unknown): void {
     if (this.#isOver) return
     // undici takes a reset for the end of an answer that lasts as long as its connection.
-    if (this.#slot.socket?.errored instanceof Error) {
-      this.onError(this.#slot.socket.errored)
+    if (this.#connection.socket?.errored instanceof Error) {
+      this.onError(this.#connection.socket.errored)
       return
     }
     this.#isOver = true
     // Typed as strings by undici; they are the raw bytes.
     const rawTrailers = (trailers ?? []) as Buffer[]
     // To the parser, a `Connection: close` among trailers is one: the next answer would be refused.
-    if (rawTrailers.length === 0) this.#upstream.giveBack(this.#slot)
-    else void this.#slot.client.destroy()
+    if (rawTrailers.length === 0) this.#upstream.giveBack(this.#connection)
+    else void this.#connection.client.destroy()
     this.#events.ended(rawTrailers)
   }
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
     this.#isOver = true
-    void this.#slot.client.destroy()
+    void this.#connection.client.destroy()
     this.#events.upgraded(status, (headers ?? []) as Buffer[], socket)
   }
 
   onError(error: Error): void {
     if (this.#isOver) return
-    void this.#slot.client.destroy()
+    void this.#connection.client.destroy()
     if (this.#mayBeSentAgain()) {
-      this.#slot = this.#upstream.open()
+      this.#connection = this.#upstream.open()
       this.#abort = undefined
       this.#dispatch()
       return
@@ -308,7 +252,7 @@ export class UpstreamCall {
       !this.#hasAnswer &&
       body === undefined &&
       IDEMPOTENT.has(method) &&
-      this.#slot.socket?.bytesRead === this.#bytesBefore
+      this.#connection.socket?.bytesRead === this.#bytesBefore
     )
   }
 }

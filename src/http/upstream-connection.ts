@@ -1,0 +1,62 @@
+/** One connection to an upstream: an undici `Client` that carries one request at a time. */
+import type { Socket } from 'node:net'
+import { Client } from 'undici'
+import { openSocket, type ConnectorOptions } from './connector.ts'
+import { ContinueFilter } from './continue-filter.ts'
+
+export interface UpstreamOptions extends ConnectorOptions {
+  /** How long a free connection is kept, unless the upstream's own Keep-Alive says otherwise. */
+  readonly keepAliveMs: number
+  readonly maxHeaderBytes: number
+  readonly onSocketOpened: () => void
+  readonly onSocketClosed: () => void
+}
+
+/** One connection, used by one request at a time. */
+export class UpstreamConnection {
+  readonly client: Client
+  socket: Socket | undefined
+  continueFilter: ContinueFilter | undefined
+  /** Requests that the present socket has carried. */
+  uses = 0
+  isFree = false
+  isDead = false
+
+  constructor(origin: string, options: UpstreamOptions, onDead: () => void) {
+    this.client = new Client(origin, {
+      pipelining: 1,
+      keepAliveTimeout: options.keepAliveMs,
+      keepAliveTimeoutThreshold: 1000,
+      maxHeaderSize: options.maxHeaderBytes,
+      // Deadlines are the relay's; undici would arm a timer for each of them.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: (_target, callback) => {
+        openSocket(options, (...result) => {
+          if (result[0] === null) this.#opened(result[1], options)
+          callback(...result)
+        })
+      },
+    })
+    this.client.on('disconnect', () => {
+      // A connection in use tells its request; a free one is of no more use.
+      if (!this.isFree) return
+      this.isDead = true
+      void this.client.destroy()
+      onDead()
+    })
+  }
+
+  #opened(socket: Socket, options: UpstreamOptions): void {
+    this.socket = socket
+    this.uses = 0
+    this.continueFilter = new ContinueFilter(socket)
+    options.onSocketOpened()
+    socket.on('close', options.onSocketClosed)
+    // undici takes ECONNRESET for the end of an answer without length, and where it has been paused
+    // fails an assertion over it, which would end the process.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET') error.code = 'EUPSTREAMRESET'
+    })
+  }
+}
