@@ -286,12 +286,12 @@ class Visit implements RelayOwner, ConnectVisit {
   }
 
   /** The API says 401 to a token: perhaps it was revoked. Never on 403. */
-  holdAnswer(status: number): Promise<string[] | undefined> | undefined {
+  holdAnswer(status: number, canSendAgain: boolean): Promise<string[] | undefined> | undefined {
     const { destination } = this.record
     const token = this.record.credential?.token
     if (status !== 401 || token === undefined || destination === undefined) return undefined
     return this.generation.rejected(token).then((next) => {
-      if (next === undefined) return undefined
+      if (next === undefined || !canSendAgain) return undefined
       const credential = {
         name: 'Authorization',
         value: next.authorization,

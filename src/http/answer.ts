@@ -3,7 +3,7 @@
  * framings that could be taken for another (`chunked` with a tab behind it, both lengths at once).
  */
 import type { RawHeaders } from './exchange.ts'
-import { foldName } from './headers.ts'
+import { foldName, hopByHopNames } from './headers.ts'
 
 export interface AnswerFraming {
   readonly hasBody: boolean
@@ -70,13 +70,17 @@ const FORBIDDEN_TRAILERS = new Set([
   'content-range',
 ])
 
+function isForbiddenTrailer(folded: string): boolean {
+  return FORBIDDEN_TRAILERS.has(folded) || hopByHopNames.has(folded)
+}
+
 /** Trailers that nobody can mistake for framing, routing or authentication (RFC 9110 6.5.1). */
 export function safeTrailers(trailers: RawHeaders): string[] {
   const safe: string[] = []
   for (let i = 0; i + 1 < trailers.length; i += 2) {
     const name = trailers[i] ?? ''
     const folded = foldName(name)
-    if (!FORBIDDEN_TRAILERS.has(folded) && !folded.startsWith('x-sidegate-')) {
+    if (!isForbiddenTrailer(folded) && !folded.startsWith('x-sidegate-')) {
       safe.push(name, trailers[i + 1] ?? '')
     }
   }

@@ -5,6 +5,8 @@
 
 /** A longer body is not sent a second time. */
 const MAX_KEPT_BYTES = 64 * 1024
+const MIN_KEPT_BYTES = 1024
+const EMPTY = Buffer.alloc(0)
 
 /** What all copies may take together. */
 export class BodyBudget {
@@ -26,39 +28,50 @@ export class BodyBudget {
   }
 }
 
-/** The copy of one body. */
+/** The copy of one body: in one buffer, because a chunk costs far more than its bytes. */
 export class KeptBody {
   readonly #budget: BodyBudget
-  #chunks: Buffer[] | undefined = []
-  #bytes = 0
+  #buffer: Buffer | undefined = EMPTY
+  #length = 0
 
   constructor(budget: BodyBudget) {
     this.#budget = budget
   }
 
   add(chunk: Buffer): void {
-    if (this.#chunks === undefined) return
-    if (this.#bytes + chunk.length > MAX_KEPT_BYTES || !this.#budget.take(chunk.length)) {
+    if (this.#buffer === undefined) return
+    const length = this.#length + chunk.length
+    if (length > this.#buffer.length && !this.#grow(length)) {
       this.release()
       return
     }
-    this.#bytes += chunk.length
-    this.#chunks.push(chunk)
+    chunk.copy(this.#buffer, this.#length)
+    this.#length = length
+  }
+
+  /** Room for `length` bytes and some more; `false` where that would be too much. */
+  #grow(length: number): boolean {
+    if (length > MAX_KEPT_BYTES) return false
+    const old = this.#buffer ?? EMPTY
+    const size = Math.min(MAX_KEPT_BYTES, Math.max(length, 2 * old.length, MIN_KEPT_BYTES))
+    if (!this.#budget.take(size - old.length)) return false
+    this.#buffer = Buffer.allocUnsafeSlow(size)
+    old.copy(this.#buffer, 0, 0, this.#length)
+    return true
   }
 
   /** All of it so far; `undefined` where it has been given up. */
   get bytes(): Buffer | undefined {
-    return this.#chunks === undefined ? undefined : Buffer.concat(this.#chunks)
+    return this.#buffer?.subarray(0, this.#length)
   }
 
   get isWhole(): boolean {
-    return this.#chunks !== undefined
+    return this.#buffer !== undefined
   }
 
   /** Gives the memory back; nothing is kept from now on. */
   release(): void {
-    this.#chunks = undefined
-    this.#budget.giveBack(this.#bytes)
-    this.#bytes = 0
+    this.#budget.giveBack(this.#buffer?.length ?? 0)
+    this.#buffer = undefined
   }
 }

@@ -135,6 +135,8 @@ export class NodeExchange implements QueuedExchange, RequestBody, ResponseSink {
 
   sendInformation(status: number, headers: RawHeaders): void {
     if (this.#hasStarted || this.#isDone || !this.#isHttp11) return
+    // A hint is not worth waiting for a client that does not read, nor the memory.
+    if (this.#connection.socket.writableNeedDrain) return
     let block = `HTTP/1.1 ${status} ${status === 103 ? 'Early Hints' : 'Information'}\r\n`
     for (let i = 0; i + 1 < headers.length; i += 2) {
       block += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`

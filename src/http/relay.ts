@@ -20,6 +20,9 @@ import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
 import type { Watchdog, Watched } from './watchdog.ts'
 import { WebSocketPair } from './websocket.ts'
 
+/** More `103 Early Hints` of one answer than anybody needs are not passed on. */
+const MAX_INFORMATION = 16
+
 export interface RelayRequest extends RelayTimeouts {
   readonly upstream: Upstream
   readonly method: string
@@ -43,10 +46,10 @@ export interface RelayOwner {
   failed(error: SidegateError): void
   upgraded(pair: WebSocketPair): void
   /**
-   * Asked once, before an answer is passed on, where the request could be sent again. A promise holds
-   * the answer: headers send the request again with them, `undefined` passes the answer on.
+   * Asked once, before an answer is passed on. Where `canSendAgain`, a promise holds the answer: headers
+   * send the request again with them, `undefined` passes the answer on.
    */
-  holdAnswer?(status: number): Promise<string[] | undefined> | undefined
+  holdAnswer?(status: number, canSendAgain: boolean): Promise<string[] | undefined> | undefined
 }
 
 export class Relay implements UpstreamEvents, Watched, BodySink {
@@ -59,6 +62,9 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   #call: UpstreamCall
   #isSecond = false
   #isHolding = false
+  /** How the answer ended while it was held. */
+  #heldEnd: (() => void) | undefined
+  #informationCount = 0
   #sink: ResponseSink | undefined
   #isOver = false
   #isConnected = false
@@ -142,28 +148,43 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   }
 
   information(status: number, headers: Buffer[]): void {
-    if (status !== 103) return
+    if (status !== 103 || ++this.#informationCount > MAX_INFORMATION) return
     this.#exchange.sendInformation(status, filterResponseHeaders(latin1Headers(headers)).headers)
   }
 
   answered(status: number, raw: Buffer[]): boolean {
-    const decision = this.#mayBeSentAgain() ? this.#owner.holdAnswer?.(status) : undefined
+    const canSendAgain = this.#canSendAgain()
+    const decision = this.#isSecond ? undefined : this.#owner.holdAnswer?.(status, canSendAgain)
     if (decision === undefined) return this.#pass(status, raw)
+    if (!canSendAgain) {
+      decision.catch(ignore)
+      return this.#pass(status, raw)
+    }
     this.#isHolding = true
-    void decision.then((headers) => {
-      if (this.#isOver) return
-      this.#isHolding = false
-      this.#deadlines.noteProgress(performance.now())
-      if (headers !== undefined) {
-        this.#sendAgain(headers)
-      } else if (this.#pass(status, raw)) {
-        this.#call.resume()
-      }
+    const decide = (headers?: string[]): void => {
+      this.#decided(headers, status, raw)
+    }
+    decision.then(decide, () => {
+      decide()
     })
     return false
   }
 
-  #mayBeSentAgain(): boolean {
+  #decided(headers: string[] | undefined, status: number, raw: Buffer[]): void {
+    if (this.#isOver) return
+    this.#isHolding = false
+    this.#deadlines.noteProgress(performance.now())
+    if (headers !== undefined) {
+      this.#heldEnd = undefined
+      this.#sendAgain(headers)
+      return
+    }
+    const wantsMore = this.#pass(status, raw)
+    if (this.#heldEnd !== undefined && this.#sink !== undefined) this.#heldEnd()
+    else if (wantsMore) this.#call.resume()
+  }
+
+  #canSendAgain(): boolean {
     if (this.#isSecond || this.#exchange.isWebSocket) return false
     if (this.#body === undefined) return true
     return this.#kept?.isWhole === true && this.#exchange.isBodyComplete
@@ -174,7 +195,6 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     this.#call.abort()
     const { upstream, method, path } = this.#request
     const bytes = this.#kept?.bytes
-    this.#kept?.release()
     const { body: original } = this.#exchange
     let body: RequestBodyStream | undefined
     if (bytes !== undefined && bytes.length > 0) {
@@ -233,6 +253,12 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   }
 
   ended(trailers: Buffer[]): void {
+    if (this.#isHolding) {
+      this.#heldEnd = () => {
+        this.ended(trailers)
+      }
+      return
+    }
     this.#isOver = true
     // The client has yet to take what is left: it is watched until the exchange is done.
     this.#isDownloadPaused = true
@@ -262,6 +288,12 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   failed(error: SidegateError): void {
     if (this.#isOver) return
+    if (this.#isHolding) {
+      this.#heldEnd = () => {
+        this.failed(error)
+      }
+      return
+    }
     this.#over()
     // A cut answer must not look like a whole one.
     if (this.#sink !== undefined) this.#exchange.abort()
@@ -301,4 +333,8 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     this.#isOver = true
     this.#request.watchdog.forget(this)
   }
+}
+
+function ignore(): void {
+  // Nobody waits for it.
 }

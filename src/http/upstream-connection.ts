@@ -21,6 +21,8 @@ export class UpstreamConnection {
   uses = 0
   isFree = false
   isDead = false
+  /** Called when the upstream has ended its side, before undici draws its conclusions. */
+  onEnd: (() => void) | undefined
 
   constructor(origin: string, options: UpstreamOptions, onDead: () => void) {
     this.client = new Client(origin, {
@@ -53,6 +55,7 @@ export class UpstreamConnection {
     this.continueFilter = new ContinueFilter(socket)
     options.onSocketOpened()
     socket.on('close', options.onSocketClosed)
+    socket.on('end', () => this.onEnd?.())
     // undici takes ECONNRESET for the end of an answer without length, and where it has been paused
     // fails an assertion over it, which would end the process.
     socket.on('error', (error: NodeJS.ErrnoException) => {

@@ -132,6 +132,7 @@ export class UpstreamCall {
   #bytesBefore = 0
   #isReused = false
   #hasAnswer = false
+  #hasEnded = false
   #isOver = false
 
   constructor(upstream: Upstream, request: UpstreamRequest, events: UpstreamEvents) {
@@ -186,6 +187,7 @@ export class UpstreamCall {
     const connection = this.#connection
     this.#isReused = connection.uses > 0
     connection.uses += 1
+    connection.onEnd = this.#onEnd
     connection.continueFilter?.awaitHead()
     this.#bytesBefore = connection.socket?.bytesRead ?? 0
     this.#events.connected()
@@ -203,7 +205,19 @@ export class UpstreamCall {
   }
 
   onData(chunk: Buffer): boolean {
-    return this.#isOver || this.#events.received(chunk)
+    // A resumed parser says that nothing came by an empty chunk: pausing it again would be for ever.
+    if (this.#isOver || chunk.length === 0) return true
+    return this.#events.received(chunk) || this.#hasEnded
+  }
+
+  /**
+   * The upstream has ended its side, and everything it sent has been read. undici now ends its parser,
+   * and where that is paused fails an assertion over it, which would end the process, or takes a whole
+   * answer for a cut one.
+   */
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true
+    this.resume()
   }
 
   onComplete(trailers: unknown): void {

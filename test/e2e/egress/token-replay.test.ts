@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { eventually } from '../../harness/eventually.ts'
 import { startEgressGate } from '../../harness/egress-gate.ts'
 import { World } from '../../harness/egress-world.ts'
 import { answer } from '../../harness/recording-upstream.ts'
@@ -16,7 +17,11 @@ const world = await World.open(t)
 const { tokens } = world
 const upstream = world.upstreams.token
 
-const names = ['get', 'post', 'chunked', 'large', 'failing', 'forbidden', 'again', 'twice', 'young']
+const endings = ['closed', 'unframed', 'unannounced', 'reset'] as const
+const names = [
+  ...['get', 'post', 'chunked', 'large', 'socket', 'failing', 'forbidden', 'again', 'twice'],
+  ...['young', ...endings],
+]
 
 const gate = await startEgressGate(
   t,
@@ -112,8 +117,64 @@ t.test('a larger body is not replayed: the app gets the 401', async (t) => {
     `${head('large', 'POST')}Content-Length: ${large.length}\r\n\r\n${large}`,
   )
   t.equal(status, 401)
+  await eventually('the new token', () => fetches('large') === 2)
   t.equal(requests('large').length, 2)
   t.equal((await gate.ask(t, `${head('large')}\r\n`)).status, 200, 'the next call has a new token')
+})
+
+t.test('a WebSocket is not replayed either, and its token is not kept', async (t) => {
+  revoke('socket')
+  const opening = `${head('socket')}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
+  t.equal((await gate.ask(t, opening)).status, 401)
+  await eventually('the new token', () => fetches('socket') === 2)
+})
+
+/** How an upstream may end a connection while its 401 is held. */
+const refusals: Readonly<Record<(typeof endings)[number], string>> = {
+  closed: 'HTTP/1.1 401 Scripted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+  unframed: 'HTTP/1.1 401 Scripted\r\n\r\n',
+  unannounced: 'HTTP/1.1 401 Scripted\r\nContent-Length: 0\r\n\r\n',
+  reset: 'HTTP/1.1 401 Scripted\r\nContent-Length: 0\r\n\r\n',
+}
+
+for (const ending of endings) {
+  t.test(
+    `a 401 behind which the upstream ends the connection is replayed: ${ending}`,
+    async (t) => {
+      const [old] = requests(ending).at(-1)?.values('authorization') ?? []
+      upstream.scripts.set(`/${ending}/x`, (request, socket) => {
+        if (request.values('authorization')[0] !== old) {
+          socket.write(answer(200, [], 'mine'))
+          return
+        }
+        socket.write(refusals[ending])
+        if (ending === 'reset') setTimeout(() => socket.resetAndDestroy(), 20)
+        else socket.end()
+      })
+      const usual = tokens.answer
+      // The end comes while the answer is held.
+      tokens.answer = (...parts) => {
+        setTimeout(() => usual(...parts), 200)
+      }
+      const found = await gate.ask(t, `${head(ending)}\r\n`)
+      t.strictSame([found.status, found.body], [200, 'mine'])
+      tokens.answer = usual
+    },
+  )
+}
+
+t.test('a held 401 is passed on whole though the upstream has ended the connection', async (t) => {
+  revoke('young')
+  upstream.scripts.set('/young/x', (_request, socket) => {
+    socket.end(refusals.closed)
+  })
+  const usual = tokens.answer
+  tokens.answer = (response) => {
+    setTimeout(() => sendJson(response, { error: 'temporarily_unavailable' }, 503), 200)
+  }
+  const client = await gate.connect(t)
+  t.equal((await client.request(`${head('young')}\r\n`)).status, 401)
+  tokens.answer = usual
 })
 
 t.test('a fetch that fails leaves the app with the 401 of the API', async (t) => {

@@ -250,6 +250,43 @@ t.test('103 passes, other informational answers do not', async (t) => {
   )
 })
 
+t.test('a flood of 103 is not passed on', async (t) => {
+  const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n'
+  const path = script(hint.repeat(1000) + answer(200, [], 'mine'))
+  const client = await gate.connect(t)
+  const { status, body, interim } = await client.request(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+  t.strictSame([status, body, interim.length], [200, 'mine', 16])
+})
+
+// undici fails an assertion, which would end the process, where its parser is paused at the end.
+t.test('an answer that ends with its connection, to clients that do not read', async (t) => {
+  const chunk = Buffer.alloc(64 * 1024, 'x')
+  const counts = Array.from({ length: 12 }, (_, at) => 36 + 6 * at)
+  for (const first of counts) {
+    await Promise.all(
+      [0, 1, 2, 3, 4, 5].map(async (more) => {
+        const path = `/o/endless-${first + more}`
+        gate.upstream.scripts.set(path, async (_request, socket) => {
+          socket.on('error', () => undefined)
+          socket.write(`${ok}\r\n`)
+          for (let at = 1; at < first + more; at++) {
+            socket.write(chunk)
+            await new Promise((resolve) => setTimeout(resolve, 2))
+          }
+          socket.end(chunk)
+        })
+        const client = await gate.connect(t)
+        client.socket.pause()
+        client.socket.write(`GET ${path} HTTP/1.1\r\n${host}\r\n`)
+        await new Promise((resolve) => setTimeout(resolve, 500))
+        client.destroy()
+      }),
+    )
+  }
+  const client = await gate.connect(t)
+  t.equal((await client.request(`GET /o/alive HTTP/1.1\r\n${host}\r\n`)).status, 200)
+})
+
 t.test('an unasked 100 is never relayed', async (t) => {
   // RFC 9110 15.2 has a client ignore it; undici takes it for a broken upstream. Both are safe.
   const path = script(`HTTP/1.1 100 Continue\r\n\r\n${answer(200, [], 'mine')}`)
