@@ -16,7 +16,7 @@ import type { BodySink, Exchange, ResponseSink } from './exchange.ts'
 import { KeptBody, type BodyBudget } from './kept-body.ts'
 import { RelayDeadlines, type Late, type RelayTimeouts } from './relay-deadlines.ts'
 import { RequestBodyStream } from './request-body.ts'
-import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
+import type { RequestSender, SentRequest, UpstreamEvents } from './upstream-call.ts'
 import type { Watchdog, Watched } from './watchdog.ts'
 import { WebSocketPair } from './websocket.ts'
 
@@ -24,7 +24,7 @@ import { WebSocketPair } from './websocket.ts'
 const MAX_INFORMATION = 16
 
 export interface RelayRequest extends RelayTimeouts {
-  readonly upstream: Upstream
+  readonly upstream: RequestSender
   readonly method: string
   /** Origin-form, as it goes on the wire. */
   readonly path: string
@@ -59,7 +59,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   readonly #body: RequestBodyStream | undefined
   readonly #kept: KeptBody | undefined
   readonly #deadlines: RelayDeadlines
-  #call: UpstreamCall
+  #call: SentRequest
   #isSecond = false
   #isHolding = false
   /** How the answer ended while it was held. */

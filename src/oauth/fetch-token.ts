@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream'
 import { SidegateError } from '../errors.ts'
 import { findFraming, latin1Headers } from '../http/answer.ts'
 import { RequestBodyStream } from '../http/request-body.ts'
-import type { Upstream, UpstreamCall, UpstreamEvents } from '../http/upstream.ts'
+import type { SentRequest, UpstreamEvents } from '../http/upstream-call.ts'
+import type { Upstream } from '../http/upstream.ts'
 import { parseRetryAfter } from './retry-after.ts'
 import type { TokenDefinition } from './token-definition.ts'
 import { createTokenRequest, type TokenRequest } from './token-request.ts'
@@ -48,7 +49,7 @@ export class TokenFetch<D extends TokenDefinition> implements UpstreamEvents {
   readonly #environment: FetchEnvironment<D>
   readonly #timer: NodeJS.Timeout
   #settle: (outcome: FetchOutcome) => void = ignore
-  #call: UpstreamCall | undefined
+  #call: SentRequest | undefined
   #isOver = false
   #status = 0
   #headers: readonly string[] = []

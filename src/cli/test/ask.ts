@@ -5,7 +5,8 @@
 import type { Duplex } from 'node:stream'
 import { SidegateError } from '../../errors.ts'
 import { findFraming, latin1Headers } from '../../http/answer.ts'
-import type { Upstream, UpstreamCall, UpstreamEvents } from '../../http/upstream.ts'
+import type { SentRequest, UpstreamEvents } from '../../http/upstream-call.ts'
+import type { Upstream } from '../../http/upstream.ts'
 
 /** What the API said. */
 export interface ApiAnswer {
@@ -42,7 +43,7 @@ class Question implements UpstreamEvents {
   readonly #resolve: (answer: ApiAnswer) => void
   readonly #reject: (error: SidegateError) => void
   readonly #startedAt = performance.now()
-  #call: UpstreamCall | undefined
+  #call: SentRequest | undefined
   #timer: NodeJS.Timeout | undefined
   #status = 0
   #headers: readonly string[] = []
