@@ -136,7 +136,7 @@ export const catalogue = {
   upstream_tls: {
     status: 502,
     title: 'The TLS connection to the upstream failed',
-    cure: 'Check the certificate of the upstream and upstream_tls',
+    cure: 'Check the certificate of the upstream, and tls of the connection (inbound: upstream_tls)',
   },
   upstream_failed: {
     status: 502,

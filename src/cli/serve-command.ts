@@ -14,7 +14,7 @@ const manual = defineManual({
   name: 'serve',
   usage: '[--config PATH]...',
   about:
-    'Runs the gate until SIGTERM or Ctrl-C: listens where inbound.listen says, follows every file of the configuration ' +
+    'Runs the gate until SIGTERM or Ctrl-C: listens where inbound.listen and egress.listen say, follows every file of the configuration ' +
     'while it runs, and finishes what it has begun before it ends. A configuration with a problem is not started; ' +
     'one that gets a problem later is not taken over, the last good one stays.',
   options: {

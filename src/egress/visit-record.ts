@@ -17,7 +17,7 @@ export class VisitRecord {
   readonly #exchange: Exchange
   readonly #generation: number
   client: Client | undefined
-  mode: Mode = 'absolute'
+  mode: Mode
   /** The connection that was chosen, as soon as it is. */
   route: Route<OutgoingRoute> | undefined
   /** Of a connection that refused before it was chosen. */
@@ -43,6 +43,7 @@ export class VisitRecord {
     this.#exchange = exchange
     this.#generation = generation
     this.requestId = requestIdOf(exchange.names, exchange.headers)
+    this.mode = modeOf(exchange)
   }
 
   /** Counts and logs it, once. */
@@ -78,8 +79,16 @@ export class VisitRecord {
       bytesIn: exchange.bytesIn,
       bytesOut: exchange.bytesOut,
       durationMs,
-      upstreamMs: this.answeredAt === 0 ? undefined : this.answeredAt - this.sentAt,
+      upstreamMs:
+        this.answeredAt === 0 || this.sentAt === 0 ? undefined : this.answeredAt - this.sentAt,
       remote: exchange.peer.address,
     })
   }
+}
+
+/** As far as the form tells; a proxied request to our own address turns out to be by name later. */
+function modeOf({ method, peer, target }: Exchange): Mode {
+  if (peer.tunnel !== undefined) return 'intercept'
+  if (method === 'CONNECT') return 'tunnel'
+  return target.startsWith('/') ? 'name' : 'absolute'
 }
