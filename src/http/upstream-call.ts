@@ -62,6 +62,12 @@ export interface ConnectionSource {
   reopen(): UpstreamConnection | undefined
 }
 
+/** The target as it goes to a forward proxy in cleartext (RFC 9112, section 3.2.2). */
+export function absoluteTarget({ path, headers }: UpstreamRequest): string {
+  const at = headers.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === 'host')
+  return `http://${headers[at + 1] ?? ''}${path}`
+}
+
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /** One request under way: undici's handler, and the handle to steer it. */

@@ -1,6 +1,7 @@
 /** One connection to an upstream: an undici `Client` that carries one request at a time. */
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
+import { SidegateError } from '../errors.ts'
 import { openSocket, type ConnectorOptions } from './connector.ts'
 import { ContinueFilter } from './continue-filter.ts'
 
@@ -21,6 +22,8 @@ export class UpstreamConnection {
   uses = 0
   isFree = false
   isDead = false
+  /** Whether a closed socket is never replaced by another: something holds for this socket alone. */
+  isPinned = false
   /** Called when the upstream has ended its side, before undici draws its conclusions. */
   onEnd: (() => void) | undefined
 
@@ -34,6 +37,10 @@ export class UpstreamConnection {
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: (_target, callback) => {
+        if (this.isPinned && this.socket !== undefined) {
+          callback(new SidegateError('upstream_failed', { detail: 'the connection is gone' }), null)
+          return
+        }
         openSocket(options, (...result) => {
           if (result[0] === null) this.#opened(result[1], options)
           callback(...result)

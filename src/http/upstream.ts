@@ -4,6 +4,7 @@
 import type { RawHeaders } from './exchange.ts'
 import {
   UpstreamCall,
+  absoluteTarget,
   type ConnectionSource,
   type RequestSender,
   type UpstreamEvents,
@@ -30,10 +31,8 @@ export class Upstream implements RequestSender, ConnectionSource {
     this.#isAbsoluteForm = options.proxy !== undefined && options.tls === undefined
   }
 
-  targetOf({ path, headers }: UpstreamRequest): string {
-    if (!this.#isAbsoluteForm) return path
-    const at = headers.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === 'host')
-    return `http://${headers[at + 1] ?? ''}${path}`
+  targetOf(request: UpstreamRequest): string {
+    return this.#isAbsoluteForm ? absoluteTarget(request) : request.path
   }
 
   headersOf({ headers }: UpstreamRequest): RawHeaders {

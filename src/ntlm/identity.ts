@@ -1,0 +1,48 @@
+/** Who logs in: names as they go on the wire, and the hash that stands for the password. */
+import { createHmac } from 'node:crypto'
+import type { Secret } from '../secret.ts'
+import { md4 } from './md4.ts'
+
+/** A user as MS-NLMP has it. */
+export interface NtlmIdentity {
+  readonly user: string
+  /** In its own spelling: servers hash it as it is written. */
+  readonly domain: string
+}
+
+/**
+ * Reads `DOMAIN\user`, `user@domain` or a plain user with `domain`. A principal name goes whole, with
+ * an empty domain, as Windows does it.
+ */
+export function readIdentity(username: string, domain: string | undefined): NtlmIdentity {
+  const at = username.indexOf('\\')
+  if (at !== -1) return { user: username.slice(at + 1), domain: username.slice(0, at) }
+  if (username.includes('@')) return { user: username, domain: '' }
+  return { user: username, domain: domain ?? '' }
+}
+
+/** MD4 of the password in UTF-16LE (MS-NLMP 3.3.2, NTOWFv2): as good as the password itself. */
+export function ntHashOf(password: Secret): Buffer {
+  const bytes = Buffer.from(password.reveal(), 'utf16le')
+  const hash = md4(bytes)
+  bytes.fill(0)
+  return hash
+}
+
+/** The key of an identity (MS-NLMP 3.3.2, NTOWFv2). */
+export function responseKey(ntHash: Buffer, { user, domain }: NtlmIdentity): Buffer {
+  return createHmac('md5', ntHash)
+    .update(`${upperCase(user)}${domain}`, 'utf16le')
+    .digest()
+}
+
+/** As Windows does it: letter by letter, and only where the upper case is one letter too (not `ß`). */
+export function upperCase(text: string): string {
+  let upper = ''
+  for (let at = 0; at < text.length; at++) {
+    const unit = text[at] ?? ''
+    const raised = unit.toUpperCase()
+    upper += raised.length === 1 ? raised : unit
+  }
+  return upper
+}

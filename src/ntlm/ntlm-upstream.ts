@@ -1,0 +1,206 @@
+/**
+ * The connections to one upstream that asks for NTLM, for one account and one client: a server takes
+ * every request on a connection for that user's, so that a connection is never anybody else's. There
+ * are few of them, each shakes hands once, and who finds none waits in a line.
+ */
+import type { Socket } from 'node:net'
+import { SidegateError } from '../errors.ts'
+import {
+  absoluteTarget,
+  type RequestSender,
+  type SentRequest,
+  type UpstreamEvents,
+  type UpstreamRequest,
+} from '../http/upstream-call.ts'
+import { UpstreamConnection, type UpstreamOptions } from '../http/upstream-connection.ts'
+import type { NtlmAccount, Turn } from './account.ts'
+import type { Asker } from './asker.ts'
+import { NtlmCall } from './ntlm-call.ts'
+
+/** Connections to one upstream for one account and client. */
+const MAX_CONNECTIONS = 32
+const MAX_WAITING = 1024
+/** A server that asks anew on kept connections this often asks on every request. */
+const ASKS_ALWAYS = 3
+
+/** What one handshake needs of the engine; it knows the exact bytes of its own first message. */
+export interface Handshake {
+  /** The type 1 message. */
+  start(): Buffer
+  /** The type 3 message; throws where the challenge cannot be answered safely. */
+  finish(type2: Buffer, socket: Socket | undefined): Buffer
+}
+
+export type HandshakeResult = 'success' | 'refused' | 'failed'
+
+export interface NtlmUpstreamSettings {
+  /** `scheme://host:port`. */
+  readonly origin: string
+  readonly options: UpstreamOptions
+  readonly account: NtlmAccount
+  readonly asker: Asker
+  readonly createHandshake: () => Handshake
+  readonly onHandshake: (result: HandshakeResult) => void
+}
+
+export class NtlmUpstream implements RequestSender {
+  readonly settings: NtlmUpstreamSettings
+  /** What the server wants to hear before the token; it is learnt. */
+  scheme: 'NTLM' | 'Negotiate' = 'NTLM'
+  /** The one used last is on top: its socket is the least likely to be stale. */
+  #free: UpstreamConnection[] = []
+  readonly #waiting = new Set<NtlmCall>()
+  #openCount = 0
+  #hasWish = false
+  #forgottenCount = 0
+  #isClosed = false
+
+  constructor(settings: NtlmUpstreamSettings) {
+    this.settings = settings
+  }
+
+  prepare(request: UpstreamRequest, events: UpstreamEvents): SentRequest {
+    return new NtlmCall(this, request, events)
+  }
+
+  /** Lets free connections go; those in use end with their request. */
+  close(): void {
+    this.#isClosed = true
+    for (const connection of this.#free.splice(0)) this.discard(connection)
+    this.settings.account.unwish(this.#onTurn)
+    this.#hasWish = false
+    this.#failAll(new SidegateError('upstream_failed', { detail: 'its definition has changed' }))
+  }
+
+  /** Gives the call a connection now or later, or fails it. */
+  enter(call: NtlmCall): void {
+    const error = this.settings.account.heldError
+    if (error !== undefined) {
+      call.refuse(error)
+      return
+    }
+    const free = call.needsNewConnection ? undefined : this.#take()
+    if (free !== undefined) {
+      call.goOn(free)
+    } else if (this.#waiting.size >= MAX_WAITING) {
+      const detail = `${MAX_WAITING} requests wait for a connection already`
+      call.refuse(new SidegateError('overloaded', { detail, retryAfterS: 1 }))
+    } else {
+      this.#waiting.add(call)
+      this.#wishForTurn()
+    }
+  }
+
+  /** The call waits no longer. */
+  leave(call: NtlmCall): void {
+    this.#waiting.delete(call)
+  }
+
+  targetOf(request: UpstreamRequest): string {
+    const { asker } = this.settings
+    return asker.status === 407 ? absoluteTarget(request) : request.path
+  }
+
+  /** Takes back a connection that has shaken hands, and whose request and answer are complete. */
+  giveBack(connection: UpstreamConnection): void {
+    const { account } = this.settings
+    if (this.#isClosed || this.#asksAlways || account.hold !== undefined) {
+      this.discard(connection)
+      return
+    }
+    for (const call of this.#waiting) {
+      if (call.needsNewConnection) continue
+      this.#waiting.delete(call)
+      call.goOn(connection)
+      return
+    }
+    connection.isFree = true
+    this.#free.push(connection)
+  }
+
+  /** Closes a connection for good. */
+  discard(connection: UpstreamConnection): void {
+    connection.isFree = false
+    void connection.client.destroy()
+    this.#openCount -= 1
+    this.#wishForTurn()
+  }
+
+  /** The server asked anew on a connection that had shaken hands. */
+  noteForgotten(): void {
+    this.#forgottenCount += 1
+  }
+
+  /** The server did not ask on a connection that had shaken hands. */
+  noteKnown(): void {
+    if (!this.#asksAlways) this.#forgottenCount = 0
+  }
+
+  get #asksAlways(): boolean {
+    return this.#forgottenCount >= ASKS_ALWAYS
+  }
+
+  #take(): UpstreamConnection | undefined {
+    for (let found = this.#free.pop(); found !== undefined; found = this.#free.pop()) {
+      found.isFree = false
+      if (found.socket?.destroyed === false) return found
+      this.discard(found)
+    }
+    return undefined
+  }
+
+  #wishForTurn(): void {
+    if (this.#hasWish || this.#isClosed || this.#waiting.size === 0) return
+    if (this.#openCount >= MAX_CONNECTIONS && this.#free.length === 0) return
+    this.#hasWish = true
+    this.settings.account.wish(this.#onTurn)
+  }
+
+  readonly #onTurn = (turn: Turn): void => {
+    this.#hasWish = false
+    const error = this.settings.account.heldError
+    if (error !== undefined) {
+      turn.given()
+      this.#failAll(error)
+      return
+    }
+    const [call] = this.#waiting
+    if (call === undefined || (this.#openCount >= MAX_CONNECTIONS && !this.#makeRoom())) {
+      turn.given()
+      return
+    }
+    this.#waiting.delete(call)
+    call.shakeHands(this.#open(), turn)
+    this.#wishForTurn()
+  }
+
+  /** The free connection that was not used for the longest time gives way. */
+  #makeRoom(): boolean {
+    const oldest = this.#free.shift()
+    if (oldest === undefined) return false
+    oldest.isFree = false
+    void oldest.client.destroy()
+    this.#openCount -= 1
+    return true
+  }
+
+  #open(): UpstreamConnection {
+    const { origin, options } = this.settings
+    this.#openCount += 1
+    const connection = new UpstreamConnection(origin, options, () => {
+      const at = this.#free.indexOf(connection)
+      if (at === -1) return
+      this.#free.splice(at, 1)
+      this.#openCount -= 1
+      this.#wishForTurn()
+    })
+    connection.isPinned = true
+    return connection
+  }
+
+  #failAll(error: SidegateError): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const call of waiting) call.refuse(error)
+  }
+}
