@@ -1,6 +1,7 @@
 // Installs the Debian packages that `make interop` and `make bench` use, as root; otherwise says what
 // is missing. Never fails: a case whose program is missing is skipped, loudly, and counted as skipped.
 // Arguments choose programs: nginx wrk … ; none means all. No service is started by the installation.
+// What does not come down in time is not waited for: CI has better uses for its minutes.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -15,11 +16,22 @@ const PROGRAMS = {
   python3: 'python3',
   prometheus: 'prometheus',
   promtool: 'prometheus',
+  squid: 'squid',
+  git: 'git',
+  // No program: a module of some Python.
+  'python3-requests': 'python3-requests',
+  // `java` alone cannot compile the client that the tests bring.
+  javac: 'default-jdk-headless',
 }
+/** Installed last and by itself, so that a slow mirror costs nothing else. */
+const HEAVY = new Set(['javac'])
+const DOWNLOAD_MS = 60_000
+const UNPACK_MS = 180_000
 const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
 const POLICY = '/usr/sbin/policy-rc.d'
 
 function isThere(program) {
+  if (program === 'python3-requests') return hasRequests()
   return FOLDERS.some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK)
@@ -30,15 +42,24 @@ function isThere(program) {
   })
 }
 
-function apt(...words) {
+/** Whether the first Python of the path, or Debian's own, has it: the tests take either. */
+function hasRequests() {
+  return ['python3', '/usr/bin/python3'].some(
+    (python) => spawnSync(python, ['-c', 'import requests'], { stdio: 'ignore' }).status === 0,
+  )
+}
+
+function apt(timeout, ...words) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const run = spawnSync('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=120', ...words], {
     env,
     encoding: 'utf8',
-    timeout: 300_000,
+    timeout,
   })
-  if (run.status !== 0)
-    console.log(`apt-get ${words.join(' ')} failed:\n${run.stdout}${run.stderr}`)
+  if (run.status !== 0) {
+    const why = run.error === undefined ? 'failed' : `failed (${run.error.message})`
+    console.log(`apt-get ${words.join(' ')} ${why}:\n${run.stdout}${run.stderr}`)
+  }
   return run.status === 0
 }
 
@@ -47,26 +68,38 @@ function install(packages) {
   const isPolicyOurs = !existsSync(POLICY)
   if (isPolicyOurs) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   try {
-    const words = ['install', '-y', '--no-install-recommends']
-    if (apt(...words, ...packages) || (apt('update') && apt(...words, ...packages))) return
+    if (installTogether(packages)) return
+    if (apt(DOWNLOAD_MS, 'update') && installTogether(packages)) return
     // One package that this release lacks must not cost the others.
-    for (const name of packages) apt(...words, name)
+    if (packages.length > 1) for (const name of packages) installTogether([name])
   } finally {
     if (isPolicyOurs) rmSync(POLICY, { force: true })
   }
 }
 
+/** Only the download is cut short: dpkg that is killed leaves a machine to be mended. */
+function installTogether(packages) {
+  const words = ['install', '-y', '--no-install-recommends']
+  return (
+    apt(DOWNLOAD_MS, ...words, '--download-only', ...packages) &&
+    apt(UNPACK_MS, ...words, ...packages)
+  )
+}
+
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PROGRAMS)
 const missing = wanted.filter((program) => !isThere(program))
 if (missing.length > 0) {
-  const packages = [...new Set(missing.map((program) => PROGRAMS[program]))]
+  const packagesOf = (programs) => [...new Set(programs.map((program) => PROGRAMS[program]))]
+  const packages = packagesOf(missing)
   if (process.getuid?.() !== 0) {
     console.log(`NOT INSTALLED (needs root): apt-get install ${packages.join(' ')}`)
   } else if (!isThere('apt-get')) {
     console.log(`NOT INSTALLED (no apt-get here): ${packages.join(' ')}`)
   } else {
     console.log(`installing ${packages.join(' ')}`)
-    install(packages)
+    const light = packagesOf(missing.filter((program) => !HEAVY.has(program)))
+    const heavy = packagesOf(missing.filter((program) => HEAVY.has(program)))
+    for (const some of [light, heavy]) if (some.length > 0) install(some)
   }
 }
 for (const program of wanted.filter((name) => !isThere(name))) {

@@ -2,6 +2,7 @@
  * Checks of outgoing connections, of parent proxies and of the clients of egress: names, types, that
  * a secret is there to be sent, and that no two connections are of equal rank.
  */
+import { foldName } from '../http/headers.ts'
 import { readPattern } from './check-channels.ts'
 import { checkUsername } from './credential-rules.ts'
 import type { ResolveContext } from './context.ts'
@@ -73,9 +74,9 @@ function checkSender(
       `the definition "${parsed.security}" has only hashes, wanted one with the secret itself: a hash cannot be sent`,
     )
   }
-  const own = new Set(listHeaders(definition))
+  const own = new Set(listHeaders(definition).map(foldName))
   for (const name of Object.keys(parsed.headers)) {
-    if (!own.has(name.toLowerCase())) continue
+    if (!own.has(foldName(name))) continue
     context.reportKey(
       [...path, 'headers', name],
       `the definition "${parsed.security}" sets this header`,
@@ -83,7 +84,7 @@ function checkSender(
   }
 }
 
-/** The headers that a definition sets, in lower case. */
+/** The headers that a definition sets. */
 function listHeaders(definition: Definition): readonly string[] {
   if (definition.type === 'api_key') return [definition.header.toLowerCase()]
   if (definition.type !== 'hmac')

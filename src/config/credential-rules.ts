@@ -3,7 +3,7 @@
  */
 import type { ResolveContext } from './context.ts'
 import { findHeaderValueFault, hasControl } from './header-rules.ts'
-import { isLoopbackHost, parseUrl } from './network.ts'
+import { isSurelyLoopback, parseUrl } from './network.ts'
 import type { Path } from './tree.ts'
 
 /** A username that Basic can carry (RFC 7617 2): the first colon splits. */
@@ -30,7 +30,7 @@ export function checkPlaintext(
   isAllowed: boolean,
 ): void {
   const { scheme, host } = parseUrl(url, { path: true, query: true, wildcard: true })
-  if (scheme === 'https' || isAllowed || isLoopbackHost(host)) return
+  if (scheme === 'https' || isAllowed || isSurelyLoopback(host)) return
   context.report(
     path,
     'a credential would travel in cleartext, wanted https:// or allow_plaintext: true',

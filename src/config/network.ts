@@ -145,6 +145,11 @@ export function isLoopbackHost(host: string): boolean {
   return loopback.check(host, family === 6 ? 'ipv6' : 'ipv4')
 }
 
+/** Whether what is sent to a host stays on this machine; names below `localhost` may be looked up. */
+export function isSurelyLoopback(host: string): boolean {
+  return host === 'localhost' || (isIP(host) !== 0 && isLoopbackHost(host))
+}
+
 /** A network as `ADDRESS/BITS`; an address alone is a network of one. Throws. */
 export function parseCidr(text: string): string {
   const [address = '', bits, ...rest] = text.split('/')

@@ -46,7 +46,6 @@ export interface OutgoingHeaders {
 export function forwardHeaders(outgoing: OutgoingHeaders): string[] {
   const { names, headers, rules, credential } = outgoing
   const nominated = findNominated(names, headers)
-  // Where the app's own header stays, naming it in `Connection` must not take it away unseen.
   const sent: string[] = ['Host', outgoing.authority]
   for (let at = 0; at < names.length; at++) {
     const name = headers[2 * at] ?? ''
@@ -55,8 +54,10 @@ export function forwardHeaders(outgoing: OutgoingHeaders): string[] {
     if (known === undefined || known.isHopByHop || known.role !== ROLE.OTHER) {
       if (known?.role !== ROLE.AUTHORIZATION) continue
     }
-    if (nominated?.has(lower) === true) continue
     const { folded } = known
+    // Where the app's own header stays, naming it in `Connection` must not take it away unseen.
+    const isKept = credential === undefined && folded === rules.slot
+    if (nominated?.has(lower) === true && !isKept) continue
     if (isOurs(folded) || rules.setNames.has(folded)) continue
     if (credential !== undefined && folded === rules.slot) continue
     sent.push(name, headers[2 * at + 1] ?? '')

@@ -10,6 +10,7 @@ import { filterResponseHeaders, hasRepeated } from '../http/headers.ts'
 import { renderProblem } from '../http/problem.ts'
 import { Relay, type RelayOwner } from '../http/relay.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
+import { findAuthority } from './authority.ts'
 import type { ClientVerdict } from './clients.ts'
 import { connect, type ConnectVisit } from './connect.ts'
 import { readScopes } from './control-header.ts'
@@ -326,11 +327,14 @@ class Visit implements RelayOwner, ConnectVisit {
   /** Registers what goes on after the answer. */
   session(session: Pick<EgressSession, 'close' | 'whenClosed'>): void {
     const { connection, injector } = this.record.route?.value ?? {}
+    const client = this.record.client?.definition
     this.services.onSession({
       ...session,
       outgoing: connection?.name,
       definition: injector?.definition.name,
       fingerprint: injector?.definition.fingerprint,
+      client,
+      clientFingerprint: this.generation.definitions.get(client ?? '')?.fingerprint,
     })
   }
 
@@ -363,9 +367,11 @@ class Visit implements RelayOwner, ConnectVisit {
     this.exchange.respond(problem.status, problem.headers, problem.body)
     // Clients hide what a failed CONNECT says.
     if (this.exchange.method === 'CONNECT') {
+      // What cannot be read could be anything, a password too.
+      const authority = findAuthority(this.exchange.target)
       this.services.log.warn('connect_refused', {
         request_id: this.record.requestId,
-        target: this.exchange.target.slice(0, 260),
+        target: authority === undefined ? undefined : `${authority.host}:${authority.port ?? ''}`,
         code,
         detail,
       })

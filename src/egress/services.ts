@@ -43,6 +43,9 @@ export interface EgressSession {
   readonly definition: string | undefined
   /** Of the definition as it was. */
   readonly fingerprint: string | undefined
+  /** The definition that the client showed; `undefined` where nobody was asked. */
+  readonly client: string | undefined
+  readonly clientFingerprint: string | undefined
 }
 
 /** What a connection that came out of a CONNECT carries in its `peer`. */

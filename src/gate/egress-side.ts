@@ -66,6 +66,7 @@ export class EgressSide implements EgressBuilder {
     this.tokens = new Tokens({
       monotonicMs: () => performance.now(),
       nowMs: Date.now,
+      redact: (text) => redactor.redact(text),
       log,
       onResult: (definition, result) => {
         metrics.tokenRequest(definition, result)

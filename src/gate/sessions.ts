@@ -3,6 +3,7 @@
  * and all of them when the process ends.
  */
 import type { Config } from '../config/model.ts'
+import { expandClients } from '../egress/clients.ts'
 import type { EgressSession } from '../egress/services.ts'
 import type { WebSocketSession } from '../inbound/handler.ts'
 
@@ -36,10 +37,14 @@ export class Sessions {
   /** Keeps a WebSocket or tunnel of egress likewise. */
   addEgress(egress: EgressSession, config: Config): void {
     const { close, whenClosed, outgoing, definition, fingerprint } = egress
+    const { client, clientFingerprint } = egress
     const session: Session = {
       close,
       isAllowed: (next) =>
-        isOutgoingAllowed(next, outgoing) && isUnchanged(next, definition, fingerprint),
+        isOutgoingAllowed(next, outgoing) &&
+        isUnchanged(next, definition, fingerprint) &&
+        isClientAllowed(next, outgoing, client) &&
+        isUnchanged(next, client, clientFingerprint),
     }
     whenClosed(() => {
       this.#open.delete(session)
@@ -69,6 +74,19 @@ function isOutgoingAllowed(config: Config, outgoing: string | undefined): boolea
   if (outgoing === undefined)
     return config.egress !== undefined && config.egress.unmatched !== 'deny'
   return config.outgoing.some(({ name, isActive }) => name === outgoing && isActive)
+}
+
+/** Whether it is among those who may use egress, and this connection. */
+function isClientAllowed(
+  config: Config,
+  outgoing: string | undefined,
+  client: string | undefined,
+): boolean {
+  const common = config.egress?.clients
+  if (common === undefined || common === 'none') return true
+  if (client === undefined || !expandClients(common, config).has(client)) return false
+  const own = config.outgoing.find(({ name }) => name === outgoing)?.clients
+  return own === undefined || expandClients(own, config).has(client)
 }
 
 function isUnchanged(

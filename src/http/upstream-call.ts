@@ -58,6 +58,8 @@ export interface ConnectionSource {
   headersOf(request: UpstreamRequest): RawHeaders
   /** Takes back a connection whose request and answer are both complete. */
   giveBack(connection: UpstreamConnection): void
+  /** Whether an answer is a parent proxy's word to us, and nothing that the upstream said. */
+  isProxyChallenge?(status: number): boolean
   /** A new connection in place of one that was closed meanwhile; `undefined`: there is none. */
   reopen(): UpstreamConnection | undefined
 }
@@ -68,6 +70,7 @@ export function absoluteTarget({ path, headers }: UpstreamRequest): string {
   return `http://${headers[at + 1] ?? ''}${path}`
 }
 
+const WRONG_PROXY_CREDENTIALS = 'the parent proxy wants other credentials (407)'
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /** One request under way: undici's handler, and the handle to steer it. */
@@ -152,6 +155,14 @@ export class UpstreamCall implements SentRequest {
     }
     this.#hasAnswer = true
     this.#resume = resume
+    // Passed on, it would ask the app for credentials that are ours to give.
+    if (this.#source.isProxyChallenge?.(status) === true) {
+      this.abort()
+      this.#events.failed(
+        new SidegateError('upstream_unreachable', { detail: WRONG_PROXY_CREDENTIALS }),
+      )
+      return true
+    }
     return this.#events.answered(status, headers)
   }
 

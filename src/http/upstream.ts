@@ -41,6 +41,10 @@ export class Upstream implements RequestSender, ConnectionSource {
     return [...headers, 'Proxy-Authorization', authorization]
   }
 
+  isProxyChallenge(status: number): boolean {
+    return this.#isAbsoluteForm && status === 407
+  }
+
   /** On a free connection, or on a new one. */
   prepare(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
     // Whatever happened on a connection before, an upgraded one starts from nothing.

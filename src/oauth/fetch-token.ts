@@ -39,6 +39,8 @@ export interface FetchEnvironment<D extends TokenDefinition> {
   /** Wall clock. */
   readonly nowMs: () => number
   readonly upstreamOf: (definition: D) => Upstream
+  /** Takes secrets out of a text. */
+  readonly redact?: (text: string) => string
 }
 
 const MAX_BODY_BYTES = 1024 * 1024
@@ -141,7 +143,9 @@ export class TokenFetch<D extends TokenDefinition> implements UpstreamEvents {
       this.#fail('timeout', 'no connection to the token server in time')
     } else if (code === 'upstream_unreachable' || code === 'upstream_tls') {
       const what = code === 'upstream_tls' ? 'TLS with the token server failed' : 'no connection'
-      this.#fail('unreachable', `${what}${systemCode(error.cause)}`)
+      // Without a cause the words are our own: what a parent proxy said to a tunnel.
+      const why = error.cause === undefined ? `: ${error.message}` : systemCode(error.cause)
+      this.#fail('unreachable', `${what}${why}`)
     } else if (code === 'upstream_failed') {
       this.#fail('malformed', `no whole answer${systemCode(error.cause)}`)
     } else {
@@ -170,7 +174,8 @@ export class TokenFetch<D extends TokenDefinition> implements UpstreamEvents {
   /** A server may answer with what it was sent. */
   #isQuoting(code: string): boolean {
     const secret = this.#definition.password?.reveal()
-    return secret !== undefined && secret !== '' && code.includes(secret)
+    if (secret !== undefined && secret !== '' && code.includes(secret)) return true
+    return this.#environment.redact !== undefined && this.#environment.redact(code) !== code
   }
 
   #retryAfterMs(): number | undefined {

@@ -32,8 +32,8 @@ type Members = ReadonlyMap<string, unknown>
 const MAX_TOKEN_LENGTH = 64 * 1024
 /** RFC 6750 2.1: b64token. */
 const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
-/** RFC 6749 5.2, without the blank: no code has one, and a sentence could quote what it likes. */
-const ERROR_CODE = /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/
+/** What the codes of RFC 6749 5.2 look like; whatever else fits its grammar could quote a secret. */
+const ERROR_CODE = /^[a-z][a-z_]{0,63}$/
 const NUMBER = /^[+-]?\d{1,20}(?:\.\d{1,20})?$/
 
 /**

@@ -204,7 +204,7 @@ export class TokenSource<D extends TokenDefinition> implements TokenOrigin {
     const askedAtMs = this.#options.monotonicMs()
     const fetch = new TokenFetch(this.definition, variant.scopes, this.#options)
     this.#fetches.add(fetch)
-    const outcome = await fetch.outcome
+    const outcome = judgeLife(await fetch.outcome, this.#options.monotonicMs() - askedAtMs)
     this.#fetches.delete(fetch)
     if (this.#isClosed) return
     variant.flight = undefined
@@ -278,6 +278,14 @@ function overloaded(): SidegateError {
     detail: 'too many calls wait for tokens of one definition',
     retryAfterS: 1,
   })
+}
+
+/** A token that said how long it lives, and took longer to arrive, was never good for anything. */
+function judgeLife(outcome: FetchOutcome, tookMs: number): FetchOutcome {
+  if (outcome.kind !== 'token') return outcome
+  const { lifeMs } = outcome
+  if (lifeMs === undefined || lifeMs <= 0 || lifeMs > tookMs) return outcome
+  return { kind: 'failure', result: 'malformed', detail: 'the token had ended when it arrived' }
 }
 
 function resultOf(outcome: FetchOutcome): TokenResult {

@@ -11,7 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 export interface EnvironmentOptions {
   readonly proxy: ProxyAddress
   /** Where the bundle of authorities is; CA variables are left alone without it. */
-  readonly trust: { readonly pem: string; readonly java: string } | undefined
+  readonly trust: Readonly<Record<'pem' | 'java' | 'wget', string>> | undefined
   /** Variables to take away. */
   readonly secrets: ReadonlySet<string>
 }
@@ -40,6 +40,7 @@ export function createEnvironment(
     // Node 22.21 and later; Node 20 has no such thing.
     NODE_USE_ENV_PROXY: '1',
     ...(trust && Object.fromEntries(BUNDLE_VARIABLES.map((name) => [name, trust.pem]))),
+    ...(trust && { WGETRC: trust.wget }),
     JAVA_TOOL_OPTIONS: joinJavaOptions(
       secrets.has('JAVA_TOOL_OPTIONS') ? undefined : env['JAVA_TOOL_OPTIONS'],
       proxy,
