@@ -29,7 +29,10 @@ export interface ConnectVisit {
   refuse(code: Code, more?: { readonly detail?: string | undefined }): void
   fail(error: unknown): void
   answered(status: number): void
-  session(session: Pick<EgressSession, 'close' | 'whenClosed'>): void
+  session(
+    session: Pick<EgressSession, 'close' | 'whenClosed'>,
+    routes: readonly Route<OutgoingRoute>[],
+  ): void
 }
 
 interface ConnectTarget {
@@ -53,7 +56,7 @@ export function connect(visit: ConnectVisit, target: ConnectTarget): void {
   } else if (choice.kind === 'unmatched') {
     if (!isAllowed(visit, choice.destination)) return
     if (choice.endsHere) endHere(visit, target, false)
-    else pass(visit, target, choice.destination)
+    else pass(visit, target, choice)
   } else {
     // Whoever is in the tunnel reaches all of them.
     const closed = choice.routes.find((route) => !visit.mayUse(route))
@@ -62,7 +65,7 @@ export function connect(visit: ConnectVisit, target: ConnectTarget): void {
       return
     }
     visit.record.route = choice.routes[0]
-    if (isAllowed(visit, choice.destination)) pass(visit, target, choice.destination)
+    if (isAllowed(visit, choice.destination)) pass(visit, target, choice)
   }
 }
 
@@ -77,8 +80,15 @@ function isAllowed(visit: ConnectVisit, destination: Destination): boolean {
   }
 }
 
+interface Passage {
+  readonly destination: Destination
+  /** All that it reaches; none where no connection names the host. */
+  readonly routes?: readonly Route<OutgoingRoute>[]
+}
+
 /** Dials, and joins the two ends if it is TLS that follows. */
-function pass(visit: ConnectVisit, target: ConnectTarget, destination: Destination): void {
+function pass(visit: ConnectVisit, target: ConnectTarget, passage: Passage): void {
+  const { destination, routes = [] } = passage
   const { services, generation } = visit
   const { route } = visit.record
   const dial = route?.value.dial ?? generation.unmatchedDial
@@ -99,14 +109,15 @@ function pass(visit: ConnectVisit, target: ConnectTarget, destination: Destinati
             watchdog: services.watchdog,
             idleMs: timeouts.tunnelIdleMs,
           })
-          visit.session({
+          const session = {
             close: () => {
               pair.close()
             },
-            whenClosed: (callback) => {
+            whenClosed: (callback: () => void) => {
               pair.onClosed = callback
             },
-          })
+          }
+          visit.session(session, routes)
           return
         }
         upstream.destroy()

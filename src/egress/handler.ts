@@ -324,13 +324,16 @@ class Visit implements RelayOwner, ConnectVisit {
     })
   }
 
-  /** Registers what goes on after the answer. */
-  session(session: Pick<EgressSession, 'close' | 'whenClosed'>): void {
-    const { connection, injector } = this.record.route?.value ?? {}
+  /** Registers what goes on after the answer, and all that it reaches. */
+  session(
+    session: Pick<EgressSession, 'close' | 'whenClosed'>,
+    routes = this.record.route === undefined ? [] : [this.record.route],
+  ): void {
+    const { injector } = this.record.route?.value ?? {}
     const client = this.record.client?.definition
     this.services.onSession({
       ...session,
-      outgoing: connection?.name,
+      outgoing: routes.map(({ connection }) => connection.name),
       definition: injector?.definition.name,
       fingerprint: injector?.definition.fingerprint,
       client,

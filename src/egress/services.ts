@@ -38,8 +38,8 @@ export interface EgressSession {
   /** WebSockets say goodbye with the code; tunnels are cut. */
   readonly close: (code: 1001 | 1008) => void
   readonly whenClosed: (callback: () => void) => void
-  /** `undefined` where no connection names the host. */
-  readonly outgoing: string | undefined
+  /** The connections that it reaches; none where no connection names the host. */
+  readonly outgoing: readonly string[]
   readonly definition: string | undefined
   /** Of the definition as it was. */
   readonly fingerprint: string | undefined

@@ -3,35 +3,24 @@
  * every request on a connection for that user's, so that a connection is never anybody else's. There
  * are few of them, each shakes hands once, and who finds none waits in a line.
  */
-import type { Socket } from 'node:net'
-import { SidegateError } from '../errors.ts'
+import { SidegateError } from '../../errors.ts'
 import {
   absoluteTarget,
   type RequestSender,
   type SentRequest,
   type UpstreamEvents,
   type UpstreamRequest,
-} from '../http/upstream-call.ts'
-import { UpstreamConnection, type UpstreamOptions } from '../http/upstream-connection.ts'
+} from '../../http/upstream-call.ts'
+import { UpstreamConnection, type UpstreamOptions } from '../../http/upstream-connection.ts'
 import type { NtlmAccount, Turn } from './account.ts'
 import type { Asker } from './asker.ts'
-import { NtlmCall } from './ntlm-call.ts'
+import { NtlmCall, type CallHost, type Handshake, type HandshakeResult } from './call.ts'
 
 /** Connections to one upstream for one account and client. */
 const MAX_CONNECTIONS = 32
 const MAX_WAITING = 1024
 /** A server that asks anew on kept connections this often asks on every request. */
 const ASKS_ALWAYS = 3
-
-/** What one handshake needs of the engine; it knows the exact bytes of its own first message. */
-export interface Handshake {
-  /** The type 1 message. */
-  start(): Buffer
-  /** The type 3 message; throws where the challenge cannot be answered safely. */
-  finish(type2: Buffer, socket: Socket | undefined): Buffer
-}
-
-export type HandshakeResult = 'success' | 'refused' | 'failed'
 
 export interface NtlmUpstreamSettings {
   /** `scheme://host:port`. */
@@ -43,9 +32,8 @@ export interface NtlmUpstreamSettings {
   readonly onHandshake: (result: HandshakeResult) => void
 }
 
-export class NtlmUpstream implements RequestSender {
+export class NtlmUpstream implements RequestSender, CallHost {
   readonly settings: NtlmUpstreamSettings
-  /** What the server wants to hear before the token; it is learnt. */
   scheme: 'NTLM' | 'Negotiate' = 'NTLM'
   /** The one used last is on top: its socket is the least likely to be stale. */
   #free: UpstreamConnection[] = []
@@ -72,7 +60,6 @@ export class NtlmUpstream implements RequestSender {
     this.#failAll(new SidegateError('upstream_failed', { detail: 'its definition has changed' }))
   }
 
-  /** Gives the call a connection now or later, or fails it. */
   enter(call: NtlmCall): void {
     const error = this.settings.account.heldError
     if (error !== undefined) {
@@ -91,7 +78,6 @@ export class NtlmUpstream implements RequestSender {
     }
   }
 
-  /** The call waits no longer. */
   leave(call: NtlmCall): void {
     this.#waiting.delete(call)
   }
@@ -101,7 +87,6 @@ export class NtlmUpstream implements RequestSender {
     return asker.status === 407 ? absoluteTarget(request) : request.path
   }
 
-  /** Takes back a connection that has shaken hands, and whose request and answer are complete. */
   giveBack(connection: UpstreamConnection): void {
     const { account } = this.settings
     if (this.#isClosed || this.#asksAlways || account.hold !== undefined) {
@@ -118,7 +103,6 @@ export class NtlmUpstream implements RequestSender {
     this.#free.push(connection)
   }
 
-  /** Closes a connection for good. */
   discard(connection: UpstreamConnection): void {
     connection.isFree = false
     void connection.client.destroy()
@@ -126,12 +110,10 @@ export class NtlmUpstream implements RequestSender {
     this.#wishForTurn()
   }
 
-  /** The server asked anew on a connection that had shaken hands. */
   noteForgotten(): void {
     this.#forgottenCount += 1
   }
 
-  /** The server did not ask on a connection that had shaken hands. */
   noteKnown(): void {
     if (!this.#asksAlways) this.#forgottenCount = 0
   }

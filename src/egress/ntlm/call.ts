@@ -3,20 +3,21 @@
  * on a new one the type 1 message goes first, without a body, and the request follows once with the
  * type 3 message. A refusal ends the connection, and is never tried again by itself.
  */
-import { SidegateError } from '../errors.ts'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { RawHeaders } from '../http/exchange.ts'
+import { SidegateError } from '../../errors.ts'
+import type { RawHeaders } from '../../http/exchange.ts'
 import {
   UpstreamCall,
   type ConnectionSource,
   type SentRequest,
   type UpstreamEvents,
   type UpstreamRequest,
-} from '../http/upstream-call.ts'
-import type { UpstreamConnection } from '../http/upstream-connection.ts'
+} from '../../http/upstream-call.ts'
+import type { UpstreamConnection } from '../../http/upstream-connection.ts'
 import type { Turn } from './account.ts'
-import { isNtlmChallenge, readOffer, type Offer } from './offer.ts'
-import type { Handshake, NtlmUpstream } from './ntlm-upstream.ts'
+import type { Asker } from './asker.ts'
+import { isNtlmChallenge, readOffer, type Offer } from '../../ntlm/offer.ts'
 
 /** From the first wish for a connection to the challenge. */
 const HANDSHAKE_MS = 30_000
@@ -29,6 +30,41 @@ const MAX_KEPT_BYTES = 64 * 1024
 /** New connections for one request: one that broke between the legs, and one more. */
 const MAX_HANDSHAKES = 2
 
+/** What one handshake needs of the engine; it knows the exact bytes of its own first message. */
+export interface Handshake {
+  /** The type 1 message. */
+  start(): Buffer
+  /** The type 3 message; throws where the challenge cannot be answered safely. */
+  finish(type2: Buffer, socket: Socket | undefined): Buffer
+}
+
+export type HandshakeResult = 'success' | 'refused' | 'failed'
+
+/** Whoever has the connections. */
+export interface CallHost {
+  readonly settings: {
+    readonly asker: Asker
+    readonly createHandshake: () => Handshake
+    readonly onHandshake: (result: HandshakeResult) => void
+  }
+  /** What the server wants to hear before the token; it is learnt. */
+  scheme: 'NTLM' | 'Negotiate'
+  /** The target as it goes on the wire. */
+  targetOf(request: UpstreamRequest): string
+  /** Gives the call a connection now or later, or fails it. */
+  enter(call: NtlmCall): void
+  /** The call waits no longer. */
+  leave(call: NtlmCall): void
+  /** Takes back a connection that has shaken hands, and whose request and answer are complete. */
+  giveBack(connection: UpstreamConnection): void
+  /** Closes a connection for good. */
+  discard(connection: UpstreamConnection): void
+  /** The server asked anew on a connection that had shaken hands. */
+  noteForgotten(): void
+  /** The server did not ask on a connection that had shaken hands. */
+  noteKnown(): void
+}
+
 /**
  * `first` and `second` are the legs; `warm` goes on a connection that has shaken hands; `plain` is an
  * answer to the first leg that is no challenge, and so the answer to the request; an `orphan` has shown
@@ -38,7 +74,7 @@ type Phase = 'waiting' | 'first' | 'second' | 'warm' | 'plain' | 'orphan' | 'ove
 
 export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   needsNewConnection: boolean
-  readonly #upstream: NtlmUpstream
+  readonly #host: CallHost
   readonly #request: UpstreamRequest
   readonly #events: UpstreamEvents
   #phase: Phase = 'waiting'
@@ -56,8 +92,8 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   #isJudged = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(upstream: NtlmUpstream, request: UpstreamRequest, events: UpstreamEvents) {
-    this.#upstream = upstream
+  constructor(host: CallHost, request: UpstreamRequest, events: UpstreamEvents) {
+    this.#host = host
     this.#request = request
     this.#events = events
     this.needsNewConnection =
@@ -68,7 +104,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     this.#timer = setTimeout(() => {
       this.refuse(new SidegateError('upstream_timeout', { detail: 'no challenge came in time' }))
     }, HANDSHAKE_MS)
-    this.#upstream.enter(this)
+    this.#host.enter(this)
   }
 
   resume(): void {
@@ -85,7 +121,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
       return
     }
     this.#end()
-    this.#upstream.leave(this)
+    this.#host.leave(this)
   }
 
   // What the upstream says
@@ -94,7 +130,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   refuse(error: SidegateError): void {
     if (this.#phase === 'over') return
     this.#end()
-    this.#upstream.leave(this)
+    this.#host.leave(this)
     this.#events.failed(error)
   }
 
@@ -107,7 +143,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
 
   /** Begins on a new connection; the turn is given back as soon as the server has judged. */
   shakeHands(connection: UpstreamConnection, turn: Turn): void {
-    const handshake = this.#upstream.settings.createHandshake()
+    const handshake = this.#host.settings.createHandshake()
     this.#turn = turn
     this.#handshake = handshake
     this.#handshakeCount += 1
@@ -119,7 +155,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   }
 
   #render(message: Buffer): string {
-    return `${this.#upstream.scheme} ${message.toString('base64')}`
+    return `${this.#host.scheme} ${message.toString('base64')}`
   }
 
   #send(connection: UpstreamConnection, request: UpstreamRequest): void {
@@ -134,11 +170,11 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   // The source of the call's connections
 
   targetOf(request: UpstreamRequest): string {
-    return this.#upstream.targetOf(request)
+    return this.#host.targetOf(request)
   }
 
   headersOf({ headers }: UpstreamRequest): RawHeaders {
-    const { answerName } = this.#upstream.settings.asker
+    const { answerName } = this.#host.settings.asker
     const added = this.#authorization === '' ? [] : [answerName, this.#authorization]
     // Before the server has asked, it sees nothing of a request that it could act upon.
     const base = this.#phase === 'first' && !this.#isWholeRequest ? headOf(headers) : headers
@@ -171,7 +207,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   }
 
   answered(status: number, raw: Buffer[]): boolean {
-    const { asker } = this.#upstream.settings
+    const { asker } = this.#host.settings
     const isAsked = status === asker.status
     if (this.#phase === 'first') return this.#answeredFirst(status, raw, isAsked)
     if (this.#phase === 'second' || this.#phase === 'orphan') {
@@ -181,14 +217,14 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     } else if (isAsked) {
       return this.#askedAnew(status, raw)
     } else {
-      this.#upstream.noteKnown()
+      this.#host.noteKnown()
     }
     return this.#events.answered(status, this.#withoutChallenges(raw))
   }
 
   #answeredFirst(status: number, raw: Buffer[], isAsked: boolean): boolean {
     if (isAsked) {
-      this.#offer = readOffer(raw, this.#upstream.settings.asker.challengeName)
+      this.#offer = readOffer(raw, this.#host.settings.asker.challengeName)
       return true
     }
     this.#turn?.given()
@@ -205,14 +241,14 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   #accepted(): void {
     this.#isJudged = true
     this.#turn?.accepted()
-    this.#upstream.settings.onHandshake('success')
+    this.#host.settings.onHandshake('success')
     if (this.#phase === 'orphan') this.#end()
   }
 
   #refused(): void {
     const isAwaited = this.#phase !== 'orphan'
     this.#turn?.refused()
-    this.#upstream.settings.onHandshake('refused')
+    this.#host.settings.onHandshake('refused')
     this.#end()
     if (!isAwaited) return
     const detail =
@@ -222,7 +258,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
 
   /** The server has forgotten who this is, or asks with every request. */
   #askedAnew(status: number, raw: Buffer[]): boolean {
-    this.#upstream.noteForgotten()
+    this.#host.noteForgotten()
     if (!this.#isWholeRequest) return this.#events.answered(status, raw)
     this.#again()
     return true
@@ -257,8 +293,8 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     const isShaken = this.#phase !== 'plain'
     this.#phase = 'over'
     if (connection !== undefined) {
-      if (this.#isConnectionKept && isShaken) this.#upstream.giveBack(connection)
-      else this.#upstream.discard(connection)
+      if (this.#isConnectionKept && isShaken) this.#host.giveBack(connection)
+      else this.#host.discard(connection)
     }
     this.#events.ended(trailers)
   }
@@ -266,7 +302,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   /** The first leg is over. */
   #challenged(): void {
     if (this.#phase !== 'first') return
-    const { scheme } = this.#upstream
+    const { scheme } = this.#host
     const offer = this.#offer
     const token = offer?.tokens[scheme]
     if (token === undefined) {
@@ -295,12 +331,12 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
 
   /** A challenge without a token: another scheme, a server that was not ready yet, or none at all. */
   #unasked(offer: Offer | undefined): void {
-    const { scheme } = this.#upstream
+    const { scheme } = this.#host
     const other = scheme === 'NTLM' ? 'Negotiate' : 'NTLM'
     const hasOther = offer?.schemes.includes(other.toLowerCase()) === true
     const hasThis = offer?.schemes.includes(scheme.toLowerCase()) === true
     if (this.#handshakeCount < MAX_HANDSHAKES && (hasThis || hasOther)) {
-      if (!hasThis) this.#upstream.scheme = other
+      if (!hasThis) this.#host.scheme = other
       this.#turn?.given()
       this.#again()
       return
@@ -321,7 +357,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   }
 
   #failHandshake(detail: string): void {
-    this.#upstream.settings.onHandshake('failed')
+    this.#host.settings.onHandshake('failed')
     this.#end()
     this.#events.failed(new SidegateError('ntlm_failed', { detail }))
   }
@@ -334,7 +370,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     }
     this.#phase = 'over'
     // The socket is the WebSocket's from now on.
-    if (this.#connection !== undefined) this.#upstream.discard(this.#connection)
+    if (this.#connection !== undefined) this.#host.discard(this.#connection)
     this.#events.upgraded(status, this.#withoutChallenges(headers), socket)
   }
 
@@ -350,14 +386,14 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     } else if (this.#phase === 'second' && !this.#hasConnected && body === undefined) {
       this.#broken()
     } else {
-      if (this.#phase !== 'warm') this.#upstream.settings.onHandshake('failed')
+      if (this.#phase !== 'warm') this.#host.settings.onHandshake('failed')
       this.#end()
       this.#events.failed(error)
     }
   }
 
   #withoutChallenges(raw: Buffer[]): Buffer[] {
-    const { challengeName } = this.#upstream.settings.asker
+    const { challengeName } = this.#host.settings.asker
     return raw.filter((_, at) => {
       const [name, value] = [raw[at - (at % 2)], raw[at - (at % 2) + 1]]
       return !isNtlmChallenge(name, value, challengeName)
@@ -374,7 +410,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
   #dropConnection(): void {
     this.#call?.abort()
     this.#call = undefined
-    if (this.#connection !== undefined) this.#upstream.discard(this.#connection)
+    if (this.#connection !== undefined) this.#host.discard(this.#connection)
     this.#connection = undefined
   }
 }

@@ -1,7 +1,7 @@
 /** Nobody's account is locked by us: one password is shown at a time, and a refused one is held. */
 import { mock } from 'node:test'
 import t from 'tap'
-import { NtlmAccount, type Turn } from '../../src/ntlm/account.ts'
+import { NtlmAccount, type Turn } from '../../../src/egress/ntlm/account.ts'
 
 function createAccount() {
   const clock = { nowMs: 1_000 }

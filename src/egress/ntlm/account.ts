@@ -3,7 +3,7 @@
  * show its password. Directories lock accounts after a few wrong passwords, so that only one answer
  * to a challenge is under way at a time, and none at all while the account is held.
  */
-import { SidegateError } from '../errors.ts'
+import { SidegateError } from '../../errors.ts'
 
 /** After the first refusal, and after the second in a row; the third holds until it is released. */
 const HOLDS_MS = [60_000, 15 * 60_000] as const
