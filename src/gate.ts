@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ReloadResult } from './admin/handler.ts'
+import type { ReloadOptions, ReloadResult } from './admin/handler.ts'
 import { Health } from './admin/health.ts'
 import { createStatus } from './admin/status.ts'
 import { loadInWorker } from './config/load-in-worker.ts'
@@ -139,7 +139,8 @@ export class Gate {
   }
 
   /** Loads the files once more. */
-  async reload(): Promise<ReloadResult> {
+  async reload({ release }: ReloadOptions = {}): Promise<ReloadResult> {
+    if (release !== undefined) this.#egress.release(release)
     const result = await this.#reloader.reload()
     return result
   }
@@ -256,7 +257,7 @@ export class Gate {
       log: this.log,
       metrics: this.#metrics,
       health: this.#health,
-      reload: () => this.reload(),
+      reload: (options) => this.reload(options),
       redact,
       onFailure: (error) => {
         this.log.error('admin_failed', { detail: String(error) })
@@ -270,7 +271,7 @@ export class Gate {
           config: this.#generation?.config,
           reload: this.#reloader.state,
           lastUsedAt: (definition, label) => this.#metrics.lastUsedAt(definition, label),
-          source: { tokens: () => this.#egress.tokens.list(), held: () => [] },
+          source: { tokens: () => this.#egress.tokens.list(), held: () => this.#egress.held() },
           redact,
         }),
     })

@@ -6,7 +6,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { ApiKeyDefinition, BasicAuthDefinition, Config } from '../config/model.ts'
 import { digestPlainPasswords, type Account, type PasswordChecker } from '../credentials/checker.ts'
 import type { PasswordOutcome } from '../credentials/checker.ts'
-import { isLive } from '../credentials/entries.ts'
+import { isLive, type KeyEntry } from '../credentials/entries.ts'
 import { KeyedHash } from '../credentials/keyed-hash.ts'
 import { parseBasic } from '../http/authorization.ts'
 
@@ -15,6 +15,8 @@ export interface Client {
   readonly definition: string
   readonly label: string
   readonly identity: string
+  /** When the secret that it showed ends, by the wall clock. */
+  readonly notAfterMs: number | undefined
 }
 
 export type ClientVerdict =
@@ -27,6 +29,8 @@ export interface Clients {
   verify(value: string | undefined, peerAddress: string): ClientVerdict | Promise<ClientVerdict>
   /** Whether a definition is one of them. */
   has(definition: string): boolean
+  /** Whether one that was verified before may still come: it is one of them, and its secret lives. */
+  isStillOne(client: Client): boolean
 }
 
 export interface ClientsServices {
@@ -92,6 +96,10 @@ class DefinedClients implements Clients {
     return this.#known.members.has(definition)
   }
 
+  isStillOne({ definition, notAfterMs }: Client): boolean {
+    return this.has(definition) && (notAfterMs === undefined || this.#services.nowMs() < notAfterMs)
+  }
+
   verify(value: string | undefined, peerAddress: string): ClientVerdict | Promise<ClientVerdict> {
     const credentials = value === undefined ? undefined : parseBasic(value)
     if (credentials === undefined) return REFUSED
@@ -110,7 +118,7 @@ class DefinedClients implements Clients {
     const outcome = checker.check(account, password, peerAddress, isActive)
     const conclude = (landed: PasswordOutcome): ClientVerdict =>
       landed.kind === 'match' && isActive
-        ? { kind: 'client', client: clientOf(account.definition, landed.entry.label) }
+        ? { kind: 'client', client: clientOf(account.definition, landed.entry) }
         : refuse(landed)
     return outcome instanceof Promise ? outcome.then(conclude) : conclude(outcome)
   }
@@ -124,7 +132,7 @@ class DefinedClients implements Clients {
       (one) => timingSafeEqual(one.digest, digest) && isLive(one, nowMs),
     )
     if (entry === undefined) return undefined
-    return { kind: 'client', client: clientOf(definition, entry.label) }
+    return { kind: 'client', client: clientOf(definition, entry) }
   }
 
   #findDecoy(username: string): ClientAccount | undefined {
@@ -138,6 +146,9 @@ function refuse(outcome: PasswordOutcome): ClientVerdict {
   return outcome.kind === 'overloaded' ? outcome : REFUSED
 }
 
-function clientOf(definition: BasicAuthDefinition | ApiKeyDefinition, label: string): Client {
-  return { definition: definition.name, label, identity: definition.identity }
+function clientOf(
+  { name, identity }: BasicAuthDefinition | ApiKeyDefinition,
+  { label, notAfterMs }: Pick<KeyEntry, 'label' | 'notAfterMs'>,
+): Client {
+  return { definition: name, label, identity, notAfterMs }
 }

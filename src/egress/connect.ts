@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net'
 import { SidegateError, type Code } from '../errors.ts'
 import type { ClientTunnel, Exchange } from '../http/exchange.ts'
+import { CONTROL_HEADER } from './control-header.ts'
 import { checkDestination } from './destination-lookup.ts'
 import type { Destination } from './destination.ts'
 import type { EgressGeneration, OutgoingRoute } from './generation.ts'
@@ -44,6 +45,7 @@ interface ConnectTarget {
 /** Takes a CONNECT from here to its end. */
 export function connect(visit: ConnectVisit, target: ConnectTarget): void {
   visit.record.mode = 'tunnel'
+  if (visit.exchange.names.includes(CONTROL_HEADER)) logIgnoredScopes(visit, target)
   if (target.isOwn) {
     endHere(visit, target, false)
     return
@@ -180,6 +182,16 @@ function contextOf(visit: ConnectVisit, tunnel: Tunnel, isMisdirected: boolean):
   const { host, port, isTls, isOwn } = tunnel
   const clientFingerprint = generation.definitions.get(client?.definition ?? '')?.fingerprint
   return { host, port, isTls, isOwn, client, clientFingerprint, isMisdirected }
+}
+
+/** Requests inside a tunnel that ends here have their own; in one that passes nothing is added. */
+function logIgnoredScopes({ services, record }: ConnectVisit, target: ConnectTarget): void {
+  services.log.warn('scopes_ignored', {
+    request_id: record.requestId,
+    target: `${target.host}:${target.port}`,
+    detail:
+      'X-Sidegate-Scopes on CONNECT has no effect: send it with the request that is to have a token',
+  })
 }
 
 function logRefused(visit: ConnectVisit, { host, port }: ConnectTarget, detail: string): void {

@@ -3,7 +3,8 @@ import type { Exchange } from '../http/exchange.ts'
 import { parseScopes } from '../oauth/scopes.ts'
 import type { OutgoingRoute } from './generation.ts'
 
-const NAME = 'x-sidegate-scopes'
+/** In lower case. */
+export const CONTROL_HEADER = 'x-sidegate-scopes'
 
 /** Exactly one of both, or neither where the header is not there. */
 export interface ScopesAsked {
@@ -19,14 +20,14 @@ export function readScopes(
   { names, headers }: Pick<Exchange, 'names' | 'headers'>,
   route: OutgoingRoute | undefined,
 ): ScopesAsked {
-  const at = names.indexOf(NAME)
+  const at = names.indexOf(CONTROL_HEADER)
   if (at === -1 || route === undefined) return NONE
   if (route.injector?.takesScopes !== true) {
     return fault(
       `The outgoing connection "${route.connection.name}" has no bearer_token that scopes could be asked for`,
     )
   }
-  const isRepeated = names.includes(NAME, at + 1)
+  const isRepeated = names.includes(CONTROL_HEADER, at + 1)
   const scopes = isRepeated ? undefined : parseScopes(headers[2 * at + 1] ?? '')
   if (scopes !== undefined) return { scopes, fault: undefined }
   return fault('Send X-Sidegate-Scopes once, with scopes of RFC 6749 and one space between them')

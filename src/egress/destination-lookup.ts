@@ -7,6 +7,7 @@ import { lookup as lookupDns } from 'node:dns'
 import type { LookupAddress, LookupAllOptions } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { SidegateError } from '../errors.ts'
+import { classifyAddress } from './addresses.ts'
 import type { DestinationPolicy } from './destination-policy.ts'
 import type { Destination } from './destination.ts'
 
@@ -54,7 +55,9 @@ export function createLookup(
       }
       const addresses = found.filter(({ family }) => wanted === 0 || family === wanted)
       const allowed = addresses.filter(
-        ({ address }) => policy.findAddressRefusal(destination, address) === undefined,
+        ({ address }) =>
+          policy.findAddressRefusal(destination, address) === undefined &&
+          isNearEnough(destination, address),
       )
       const [first] = allowed
       if (first === undefined) {
@@ -76,8 +79,16 @@ function findFailure(
   if (first === undefined) {
     return Object.assign(new Error(`"${destination.host}" has no address`), { code: 'ENOTFOUND' })
   }
-  const reason = policy.findAddressRefusal(destination, first.address) ?? 'its address is refused'
-  return createRefusal(destination, reason)
+  const reason = policy.findAddressRefusal(destination, first.address)
+  if (reason !== undefined) return createRefusal(destination, reason)
+  return new SidegateError('plaintext_refused', {
+    detail: `"${destination.authority}" is in cleartext, and leads to no loopback address`,
+  })
+}
+
+/** A hosts file can lead `localhost` anywhere. */
+function isNearEnough({ staysLocal }: Destination, address: string): boolean {
+  return !staysLocal || classifyAddress(address) === 'loopback'
 }
 
 function refuse(destination: Destination, reason: string): never {

@@ -21,6 +21,8 @@ export interface Destination {
   readonly authority: string
   /** SNI; `undefined` in cleartext and for addresses, which SNI never carries (RFC 6066 3). */
   readonly serverName: string | undefined
+  /** A credential travels to it in cleartext because its host is this machine: no other is dialled. */
+  readonly staysLocal: boolean
 }
 
 /**
@@ -31,6 +33,7 @@ export function createDestination(
   kind: DestinationKind,
   chosenBy: string,
   dialled: { readonly scheme: 'http' | 'https'; readonly host: string; readonly port: number },
+  staysLocal = false,
 ): Destination {
   const { scheme, host, port } = dialled
   const authority = formatAuthority(host, port, scheme)
@@ -46,7 +49,7 @@ export function createDestination(
     )
   }
   const serverName = scheme === 'https' && sent.family === 0 ? host : undefined
-  return { kind, scheme, host, port, authority, serverName }
+  return { kind, scheme, host, port, authority, serverName, staysLocal }
 }
 
 /** Whether `pattern` is `*.x` and the host is `x` with one label before it. */

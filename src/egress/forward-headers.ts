@@ -63,7 +63,7 @@ export function forwardHeaders(outgoing: OutgoingHeaders): string[] {
     sent.push(name, headers[2 * at + 1] ?? '')
   }
   for (const text of rules.set) sent.push(text)
-  if (credential !== undefined) sent.push(credential.name, credential.value)
+  if (credential?.value !== undefined) sent.push(credential.name, credential.value)
   sent.push('Via', `1.1 ${outgoing.pseudonym}`)
   return sent
 }

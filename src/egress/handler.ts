@@ -8,8 +8,10 @@ import { catalogue, SidegateError, type Code } from '../errors.ts'
 import type { Exchange, ExchangeHandler } from '../http/exchange.ts'
 import { filterResponseHeaders, hasRepeated } from '../http/headers.ts'
 import { renderProblem } from '../http/problem.ts'
-import { Relay, type RelayOwner } from '../http/relay.ts'
+import { Relay, type HeldDecision, type RelayOwner } from '../http/relay.ts'
+import type { RequestSender } from '../http/upstream-call.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
+import type { Token } from '../oauth/token.ts'
 import { findAuthority } from './authority.ts'
 import type { ClientVerdict } from './clients.ts'
 import { connect, type ConnectVisit } from './connect.ts'
@@ -225,7 +227,7 @@ class Visit implements RelayOwner, ConnectVisit {
     const relay = new Relay(
       exchange,
       {
-        upstream: services.upstreams.of(destination, dial),
+        upstream: this.#senderOf(destination, dial, credential),
         method: exchange.method,
         path: this.#target,
         headers: this.#headers(destination, credential),
@@ -233,12 +235,32 @@ class Visit implements RelayOwner, ConnectVisit {
         firstByteMs: timeouts.firstByteMs,
         bodyIdleMs: timeouts.bodyIdleMs,
         websocketIdleMs: timeouts.tunnelIdleMs,
-        keepsBody: credential?.token === undefined ? undefined : services.budget,
+        keepsBody: mayBeAskedAgain(credential) ? services.budget : undefined,
       },
       this,
     )
     this.#relay = relay
     relay.start()
+  }
+
+  #senderOf(
+    destination: Destination,
+    dial: DialSettings,
+    credential: Credential | undefined,
+  ): RequestSender {
+    const { services, record } = this
+    const { connection, injector } = record.route?.value ?? {}
+    const definition = injector?.definition
+    if (credential === undefined || credential.value !== undefined || definition?.type !== 'ntlm') {
+      return services.upstreams.of(destination, dial)
+    }
+    return services.ntlm.of({
+      outgoing: connection?.name ?? '',
+      definition,
+      client: record.client,
+      destination,
+      options: services.upstreams.optionsFor(destination, dial),
+    })
   }
 
   #noteUse({ label }: Credential): void {
@@ -286,22 +308,32 @@ class Visit implements RelayOwner, ConnectVisit {
     return mapLocations(filtered, { name: connection.name, destination, urlPath, allowed })
   }
 
-  /** The API says 401 to a token: perhaps it was revoked. Never on 403. */
-  holdAnswer(status: number, canSendAgain: boolean): Promise<string[] | undefined> | undefined {
-    const { destination } = this.record
-    const token = this.record.credential?.token
-    if (status !== 401 || token === undefined || destination === undefined) return undefined
-    return this.generation.rejected(token).then((next) => {
-      if (next === undefined || !canSendAgain) return undefined
-      const credential = {
-        name: 'Authorization',
-        value: next.authorization,
-        label: '',
-        token: next,
-      }
-      this.record.credential = credential
-      return this.#headers(destination, credential)
-    })
+  /** The API says 401: a token was revoked perhaps, or a login forgotten. Never on 403. */
+  holdAnswer(status: number, canSendAgain: boolean): HeldDecision {
+    const { destination, credential } = this.record
+    if (status !== 401 || credential === undefined || destination === undefined) return undefined
+    if (credential.value === undefined) {
+      return canSendAgain
+        ? Promise.resolve(this.#headers(destination, credential))
+        : new SidegateError('ntlm_failed', { detail: ASKED_ANEW })
+    }
+    const { token } = credential
+    return token === undefined
+      ? undefined
+      : this.#renew(token, canSendAgain, destination, credential)
+  }
+
+  async #renew(
+    token: Token,
+    canSendAgain: boolean,
+    destination: Destination,
+    old: Credential,
+  ): Promise<string[] | undefined> {
+    const next = await this.generation.rejected(token)
+    if (next === undefined || !canSendAgain) return undefined
+    const credential = { ...old, value: next.authorization, token: next }
+    this.record.credential = credential
+    return this.#headers(destination, credential)
   }
 
   answered(status: number): void {
@@ -327,7 +359,9 @@ class Visit implements RelayOwner, ConnectVisit {
   /** Registers what goes on after the answer, and all that it reaches. */
   session(
     session: Pick<EgressSession, 'close' | 'whenClosed'>,
-    routes = this.record.route === undefined ? [] : [this.record.route],
+    routes: readonly Route<OutgoingRoute>[] = this.record.route === undefined
+      ? []
+      : [this.record.route],
   ): void {
     const { injector } = this.record.route?.value ?? {}
     const client = this.record.client?.definition
@@ -380,6 +414,15 @@ class Visit implements RelayOwner, ConnectVisit {
       })
     }
   }
+}
+
+const ASKED_ANEW = 'the server asked anew for a request whose body cannot be sent a second time'
+
+/** Whether an answer may be held, and the request sent again with another token or on another connection. */
+function mayBeAskedAgain(credential: Credential | undefined): boolean {
+  return (
+    credential !== undefined && (credential.token !== undefined || credential.value === undefined)
+  )
 }
 
 /** Headers of which nobody could say which one counts. */

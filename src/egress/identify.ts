@@ -19,15 +19,16 @@ export function identify(
   return clients.verify(findHeader(names, headers, 'proxy-authorization'), peer.address)
 }
 
-/** Whoever opened a tunnel may have lost the right since. */
+/** Whoever opened a tunnel may have lost the right since, or come to the end of its secret. */
 function identifyTunnel(
   { clients, definitions }: EgressGeneration,
   { client, clientFingerprint }: TunnelContext,
 ): ClientVerdict {
   const definition = definitions.get(client?.definition ?? '')
   const isStillClient =
+    client !== undefined &&
     definition?.isActive === true &&
     definition.fingerprint === clientFingerprint &&
-    clients?.has(definition.name) === true
+    clients?.isStillOne(client) === true
   return isStillClient ? { kind: 'client', client } : { kind: 'refused' }
 }

@@ -2,7 +2,7 @@
  * What an outgoing connection adds to a request: one header, made from its definition. Values are
  * put together when a generation is loaded, so that a warm request only picks one.
  */
-import type { Definition } from '../config/model.ts'
+import type { Definition, NtlmDefinition } from '../config/model.ts'
 import { isLive } from '../credentials/entries.ts'
 import { SidegateError } from '../errors.ts'
 import type { Token } from '../oauth/token.ts'
@@ -11,8 +11,8 @@ import type { Token } from '../oauth/token.ts'
 export interface Credential {
   /** As it goes on the wire. */
   readonly name: string
-  /** Latin-1; a secret. */
-  readonly value: string
+  /** Latin-1; a secret. `undefined` where not a header carries it, but a connection that has logged in. */
+  readonly value: string | undefined
   /** Which of the secrets of the definition it was; `""` where they have no names. */
   readonly label: string
   /** Of a `bearer_token`: what to tell the source if the API refuses it. */
@@ -57,6 +57,7 @@ export function createInjector(
       },
     }
   }
+  if (definition.type === 'ntlm') return createNtlmInjector(definition)
   const prepared = prepare(definition)
   if (prepared === undefined) return undefined
   const { slot, credentials } = prepared
@@ -66,6 +67,12 @@ export function createInjector(
     takesScopes: false,
     obtain: () => pickLive(credentials, nowMs()),
   }
+}
+
+/** The header is the handshake's, whatever the app sends in it. */
+function createNtlmInjector(definition: NtlmDefinition): Injector {
+  const credential = { name: 'Authorization', value: undefined, label: '', token: undefined }
+  return { definition, slot: 'authorization', takesScopes: false, obtain: () => credential }
 }
 
 function credentialOf(token: Token): Credential {

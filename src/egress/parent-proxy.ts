@@ -2,14 +2,11 @@
 import { BlockList, isIP } from 'node:net'
 import type { Definition, ProxyConfig } from '../config/model.ts'
 import { isLoopbackHost, parseUrl } from '../config/network.ts'
-import type { ParentProxy } from '../http/connector.ts'
+import type { ParentProxy, ProxyCredential } from '../http/connector.ts'
 import { findHost } from './authority.ts'
 import { createInjector } from './injector.ts'
 
-/**
- * Gives the proxy for a canonical host. Loopback is never asked of a proxy: to it, that is itself.
- * Throws where the definition of its credentials cannot be sent.
- */
+/** Gives the proxy for a canonical host. Loopback is never asked of a proxy: to it, that is itself. */
 export function createProxyFor(
   config: ProxyConfig | 'none' | undefined,
   definitions: ReadonlyMap<string, Definition>,
@@ -19,20 +16,18 @@ export function createProxyFor(
   const { scheme, host: proxyHost, port } = parseUrl(config.url, { path: false, wildcard: false })
   const tls = { ca: undefined, cert: undefined, key: undefined, serverName: undefined }
   const definition = definitions.get(config.security ?? '')
-  const authorize = definition === undefined ? undefined : authorizer(definition, nowMs)
-  const isDirect = createNoProxy(config.noProxy)
-  return (host) => {
-    if (isLoopbackHost(host) || isDirect(host)) return undefined
-    return {
-      host: proxyHost,
-      port,
-      tls: scheme === 'https' ? tls : undefined,
-      authorization: authorize?.(),
-    }
+  const proxy: ParentProxy = {
+    host: proxyHost,
+    port,
+    tls: scheme === 'https' ? tls : undefined,
+    credential: definition === undefined ? undefined : createCredential(definition, nowMs),
   }
+  const isDirect = createNoProxy(config.noProxy)
+  return (host) => (isLoopbackHost(host) || isDirect(host) ? undefined : proxy)
 }
 
-function authorizer(definition: Definition, nowMs: () => number): () => string {
+/** Read anew each time: a password that has ended is not shown any more. */
+function createCredential(definition: Definition, nowMs: () => number): ProxyCredential {
   const injector = createInjector(
     definition,
     () => {
@@ -40,12 +35,18 @@ function authorizer(definition: Definition, nowMs: () => number): () => string {
     },
     nowMs,
   )
-  return () => {
-    const credential = injector?.obtain(undefined)
-    if (credential === undefined || credential instanceof Promise) {
-      throw new Error(`the definition "${definition.name}" cannot be sent to a parent proxy`)
-    }
-    return credential.value
+  return {
+    definition: definition.name,
+    fingerprint: definition.fingerprint,
+    read() {
+      if (!definition.isActive) return undefined
+      try {
+        const credential = injector?.obtain(undefined)
+        return credential instanceof Promise ? undefined : credential?.value
+      } catch {
+        return undefined
+      }
+    },
   }
 }
 

@@ -19,6 +19,8 @@ export type OutgoingRule = Pick<
   OutgoingConfig,
   | 'name'
   | 'url'
+  | 'security'
+  | 'allowPlaintext'
   | 'match'
   | 'https'
   | 'paths'
@@ -56,6 +58,7 @@ export function createRoute<T>(connection: OutgoingRule, value: T): Route<T> {
   if (host === undefined) throw new Error(`cannot read the host of "${connection.url}"`)
   const { scheme, port, path: urlPath } = url
   const allowed = allowedOddities(connection)
+  const dialled = { scheme, host, port }
   return {
     connection,
     value,
@@ -64,7 +67,9 @@ export function createRoute<T>(connection: OutgoingRule, value: T): Route<T> {
     port,
     urlPath,
     allowed,
-    destination: isWildcard ? undefined : createDestination('named', host, { scheme, host, port }),
+    destination: isWildcard
+      ? undefined
+      : createDestination('named', host, dialled, isLocalOnly(connection, scheme)),
     methods: connection.methods === undefined ? undefined : methodsOf(connection.methods),
     paths: connection.paths?.map((path) => parsePattern(path, allowed)),
   }
@@ -72,8 +77,15 @@ export function createRoute<T>(connection: OutgoingRule, value: T): Route<T> {
 
 /** Where a request for `host` goes that has come to a route. */
 export function destinationOf<T>(route: Route<T>, host: string): Destination {
-  const { scheme, port } = route
-  return route.destination ?? createDestination('wildcard', route.host, { scheme, host, port })
+  const { scheme, port, connection } = route
+  if (route.destination !== undefined) return route.destination
+  const dialled = { scheme, host, port }
+  return createDestination('wildcard', route.host, dialled, isLocalOnly(connection, scheme))
+}
+
+/** Without `allow_plaintext` it was let pass at load because its host is `localhost` or an address of it. */
+function isLocalOnly({ security, allowPlaintext }: OutgoingRule, scheme: string): boolean {
+  return scheme === 'http' && security !== 'none' && !allowPlaintext
 }
 
 /** Why the rules of a route refuse a request; `undefined` where they let it pass. */

@@ -6,6 +6,7 @@ import type { Log } from '../observe/log.ts'
 import type { OutgoingMetrics } from '../observe/outgoing-metrics.ts'
 import type { Client } from './clients.ts'
 import type { EgressGeneration } from './generation.ts'
+import type { NtlmUpstreams } from './ntlm/upstreams.ts'
 import type { Tunnel } from './target.ts'
 import type { DestinationUpstreams } from './upstreams.ts'
 
@@ -17,6 +18,8 @@ export interface EgressServices {
   /** The generation for a request that begins now. */
   readonly current: () => EgressGeneration
   readonly upstreams: DestinationUpstreams
+  /** Connections that have logged in, for definitions that want that. */
+  readonly ntlm: NtlmUpstreams
   readonly watchdog: Watchdog
   readonly log: Log
   readonly accessLog: AccessLog

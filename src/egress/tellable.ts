@@ -8,6 +8,8 @@ const TELLABLE: ReadonlySet<Code> = new Set([
   'token_unavailable',
   'token_timeout',
   'definition_inactive',
+  'ntlm_failed',
+  'credential_held',
 ])
 
 /** The words of the error, or `undefined` where the catalogue's are all there is to say. */

@@ -4,8 +4,8 @@
  */
 import type { Socket } from 'node:net'
 import { LRUCache } from 'lru-cache'
-import { openSocket, type ConnectorOptions, type ParentProxy } from '../http/connector.ts'
-import type { UpstreamTls } from '../http/connector.ts'
+import { authorizationFor, openSocket } from '../http/connector.ts'
+import type { ConnectorOptions, ParentProxy, UpstreamTls } from '../http/connector.ts'
 import type { UpstreamOptions } from '../http/upstream-connection.ts'
 import { Upstream } from '../http/upstream.ts'
 import { createLookup } from './destination-lookup.ts'
@@ -32,6 +32,13 @@ export interface DestinationUpstreamsOptions {
   readonly onSocketClosed: () => void
 }
 
+/** The upstream of a destination, and what it is kept by. */
+interface Found {
+  readonly key: string
+  readonly upstream: Upstream
+  readonly proxy: ParentProxy | undefined
+}
+
 export class DestinationUpstreams {
   readonly #options: DestinationUpstreamsOptions
   readonly #policy: DestinationPolicy
@@ -42,7 +49,7 @@ export class DestinationUpstreams {
     },
   })
   /** Those of a connection with one host are found without putting a key together. */
-  readonly #found = new WeakMap<Destination, Upstream>()
+  readonly #found = new WeakMap<Destination, Found>()
 
   constructor(options: DestinationUpstreamsOptions) {
     this.#options = options
@@ -54,25 +61,44 @@ export class DestinationUpstreams {
     }
   }
 
+  /** Throws a `SidegateError` where a parent proxy could be shown nothing that is valid now. */
   of(destination: Destination, settings: DialSettings): Upstream {
+    const found = this.#find(destination) ?? this.#create(destination, settings)
+    if (found.proxy !== undefined) authorizationFor(found.proxy)
+    return found.upstream
+  }
+
+  /** One that was pushed out has been closed, and would keep no connection. */
+  #find(destination: Destination): Found | undefined {
     const found = this.#found.get(destination)
-    if (found !== undefined) return found
-    const options: UpstreamOptions = {
+    // Asked for, it counts as used.
+    return found !== undefined && this.#kept.get(found.key) === found.upstream ? found : undefined
+  }
+
+  #create(destination: Destination, settings: DialSettings): Found {
+    const options = this.optionsFor(destination, settings)
+    // Functions are left out of it. What the look-up judges by is not.
+    const { kind, authority, staysLocal } = destination
+    const key = JSON.stringify([kind, authority, staysLocal, options])
+    let upstream = this.#kept.get(key)
+    if (upstream === undefined) {
+      upstream = new Upstream(options)
+      this.#kept.set(key, upstream)
+    }
+    const found = { key, upstream, proxy: options.proxy }
+    this.#found.set(destination, found)
+    return found
+  }
+
+  /** How connections to a destination are opened and kept. */
+  optionsFor(destination: Destination, settings: DialSettings): UpstreamOptions {
+    return {
       ...this.#connectorOptions(destination, settings),
       keepAliveMs: KEEP_ALIVE_MS,
       maxHeaderBytes: this.#options.maxHeaderBytes(),
       onSocketOpened: this.#options.onSocketOpened,
       onSocketClosed: this.#options.onSocketClosed,
     }
-    // Functions are left out of it.
-    const key = JSON.stringify([destination.kind, destination.authority, options])
-    let upstream = this.#kept.get(key)
-    if (upstream === undefined) {
-      upstream = new Upstream(options)
-      this.#kept.set(key, upstream)
-    }
-    this.#found.set(destination, upstream)
-    return upstream
   }
 
   /** A socket of its own, in cleartext, for a tunnel. */

@@ -3,15 +3,15 @@
  * the leaves of the authority.
  */
 import { randomBytes } from 'node:crypto'
+import type { HeldStatus } from '../admin/status.ts'
 import type { BearerTokenDefinition, Config, EgressConfig } from '../config/model.ts'
-import { parseUrl } from '../config/network.ts'
 import type { PasswordChecker } from '../credentials/checker.ts'
 import { checkDestination } from '../egress/destination-lookup.ts'
 import type { OwnListener } from '../egress/destination-policy.ts'
-import { createDestination } from '../egress/destination.ts'
 import type { EgressGeneration } from '../egress/generation.ts'
 import { createEgressHandler } from '../egress/handler.ts'
 import { Interceptor } from '../egress/intercept.ts'
+import { NtlmUpstreams } from '../egress/ntlm/upstreams.ts'
 import type { EgressServices } from '../egress/services.ts'
 import { DestinationUpstreams } from '../egress/upstreams.ts'
 import { BodyBudget } from '../http/kept-body.ts'
@@ -19,7 +19,7 @@ import { Tokens } from '../oauth/tokens.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Redactor } from '../observe/redact.ts'
 import { Leaves } from '../tls/leaves.ts'
-import { prepareEgress, tokenDialOf } from './egress.ts'
+import { prepareEgress, tokenDialOf, tokenServerOf } from './egress.ts'
 import type { EgressBuilder, Generation } from './generation.ts'
 import { Listeners } from './listeners.ts'
 import { boundConnections, countConnections } from './open.ts'
@@ -45,6 +45,7 @@ export class EgressSide implements EgressBuilder {
   readonly #options: EgressSideOptions
   readonly #listeners = new Listeners()
   readonly #upstreams: DestinationUpstreams
+  readonly #ntlm: NtlmUpstreams
   readonly tokens: Tokens<BearerTokenDefinition>
   #ports: ReadonlySet<number> = new Set()
   #interceptor: { readonly cert: string; readonly interceptor: Interceptor } | undefined
@@ -63,6 +64,16 @@ export class EgressSide implements EgressBuilder {
         metrics.connectionClosed('upstream')
       },
     })
+    this.#ntlm = new NtlmUpstreams({
+      monotonicMs: () => performance.now(),
+      onHandshake: (definition, result) => {
+        metrics.accounts.handshake(definition, result)
+      },
+      onHeld: (definition, refusals) => {
+        log.warn('credential_held', { definition, refusals })
+      },
+    })
+    metrics.accounts.states = () => this.#ntlm.accounts()
     this.tokens = new Tokens({
       monotonicMs: () => performance.now(),
       nowMs: Date.now,
@@ -103,6 +114,7 @@ export class EgressSide implements EgressBuilder {
   commit(config: Config): void {
     const bearers = [...config.definitions.values()].filter((one) => one.type === 'bearer_token')
     const used = new Set(config.outgoing.map(({ security }) => security))
+    this.#ntlm.configure([...config.definitions.values()].filter((one) => one.type === 'ntlm'))
     this.tokens.configure(bearers.filter(({ name }) => used.has(name)))
     if (config.egress !== undefined) this.#listeners.renewTls(config.egress.listeners)
   }
@@ -113,6 +125,7 @@ export class EgressSide implements EgressBuilder {
     const handler = createEgressHandler({
       current: () => this.#serving(),
       upstreams: this.#upstreams,
+      ntlm: this.#ntlm,
       watchdog,
       log,
       accessLog,
@@ -142,6 +155,20 @@ export class EgressSide implements EgressBuilder {
     this.#ports = new Set(parseAddresses(this.#listeners.addresses).map(({ port }) => port))
   }
 
+  /** Credentials that were refused and are not shown for a while. */
+  *held(): Generator<HeldStatus> {
+    for (const { definition, refusals, leftMs } of this.#ntlm.accounts()) {
+      if (refusals === undefined) continue
+      const until = leftMs === undefined ? null : new Date(Date.now() + leftMs).toISOString()
+      yield { definition, until, refusals }
+    }
+  }
+
+  /** Lets the held credential of a definition be shown again. */
+  release(definition: string): void {
+    this.#ntlm.release(definition)
+  }
+
   get addresses(): readonly string[] {
     return this.#listeners.addresses
   }
@@ -155,6 +182,7 @@ export class EgressSide implements EgressBuilder {
     await this.#listeners.close()
     this.tokens.close()
     this.#upstreams.close()
+    this.#ntlm.close()
   }
 
   destroy(): void {
@@ -170,12 +198,7 @@ export class EgressSide implements EgressBuilder {
   #tokenServerOf(definition: BearerTokenDefinition): ReturnType<DestinationUpstreams['of']> {
     const config = this.#options.current()?.config
     if (config === undefined) throw new Error('a token was asked for before a generation')
-    const { scheme, host, port } = parseUrl(definition.authServerUrl, {
-      path: true,
-      query: true,
-      wildcard: false,
-    })
-    const destination = createDestination('named', host, { scheme, host, port })
+    const destination = tokenServerOf(definition)
     // An address is never looked up, so that nothing else would judge it.
     checkDestination(this.#serving().policy, destination)
     return this.#upstreams.of(destination, tokenDialOf(config, definition))

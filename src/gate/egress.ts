@@ -8,9 +8,11 @@ import type {
   OutgoingConfig,
   ProxyConfig,
 } from '../config/model.ts'
+import { parseUrl } from '../config/network.ts'
 import type { PasswordChecker } from '../credentials/checker.ts'
 import { createClients, expandClients } from '../egress/clients.ts'
 import { createDestinationPolicy, type OwnListener } from '../egress/destination-policy.ts'
+import { createDestination, type Destination } from '../egress/destination.ts'
 import { createHeaderRules } from '../egress/forward-headers.ts'
 import type { EgressGeneration, OutgoingRoute } from '../egress/generation.ts'
 import { createInjector, createRefusingInjector } from '../egress/injector.ts'
@@ -131,7 +133,15 @@ function createDial(
   }
 }
 
-/** How the token server of a definition is dialled. */
+/** The token server of a definition. */
+export function tokenServerOf(definition: BearerTokenDefinition): Destination {
+  const rules = { path: true, query: true, wildcard: false }
+  const { scheme, host, port } = parseUrl(definition.authServerUrl, rules)
+  const staysLocal = scheme === 'http' && !definition.allowPlaintext
+  return createDestination('named', host, { scheme, host, port }, staysLocal)
+}
+
+/** How it is dialled. */
 export function tokenDialOf(config: Config, definition: BearerTokenDefinition): DialSettings {
   const proxy = definition.proxy ?? config.egress?.proxy
   return createDial(config, definition.tls, definition.timeoutMs, proxy)

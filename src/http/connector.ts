@@ -39,8 +39,25 @@ export interface ParentProxy {
   readonly port: number
   /** `undefined` where the proxy itself is spoken to in cleartext. */
   readonly tls: UpstreamTls | undefined
-  /** The value of `Proxy-Authorization`; it goes to the proxy and nowhere else. */
-  readonly authorization: string | undefined
+  readonly credential: ProxyCredential | undefined
+}
+
+/** What a parent proxy is shown. */
+export interface ProxyCredential {
+  readonly definition: string
+  /** Changes with the definition: what was opened by another one is not used again. */
+  readonly fingerprint: string
+  /** The value of `Proxy-Authorization` at this moment; `undefined` where none is valid. */
+  read(): string | undefined
+}
+
+/** The value of `Proxy-Authorization`, where one is wanted; throws where none is valid now. */
+export function authorizationFor({ credential }: ParentProxy): string | undefined {
+  const value = credential?.read()
+  if (credential === undefined || value !== undefined) return value
+  throw new SidegateError('definition_inactive', {
+    detail: `the parent proxy wants "${credential.definition}", which is switched off or has no secret that is valid now`,
+  })
 }
 
 type Connected = (...args: [error: null, socket: Socket] | [error: Error, socket: null]) => void
@@ -100,13 +117,20 @@ class Dial {
   }
 
   /** Cleartext requests go to the proxy as they are, in absolute form. */
-  #throughProxy(socket: Socket, { authorization }: ParentProxy): void {
+  #throughProxy(socket: Socket, proxy: ParentProxy): void {
     const { address, tls, isTunnel } = this.#options
     if ((tls === undefined && isTunnel !== true) || address.kind === 'unix') {
       this.#ready(socket)
       return
     }
     this.#stage = 'upstream_unreachable'
+    let authorization: string | undefined
+    try {
+      authorization = authorizationFor(proxy)
+    } catch (error) {
+      this.#fail(error as SidegateError)
+      return
+    }
     askForTunnel(socket, { host: address.host, port: address.port, authorization }, (error) => {
       if (error !== undefined) this.#fail(error)
       else if (tls === undefined) this.#ready(socket)

@@ -49,8 +49,11 @@ export interface RelayOwner {
    * Asked once, before an answer is passed on. Where `canSendAgain`, a promise holds the answer: headers
    * send the request again with them, `undefined` passes the answer on.
    */
-  holdAnswer?(status: number, canSendAgain: boolean): Promise<string[] | undefined> | undefined
+  holdAnswer?(status: number, canSendAgain: boolean): HeldDecision
 }
+
+/** What becomes of an answer; an error takes its place. */
+export type HeldDecision = Promise<string[] | undefined> | SidegateError | undefined
 
 export class Relay implements UpstreamEvents, Watched, BodySink {
   readonly #exchange: Exchange
@@ -156,6 +159,11 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     const canSendAgain = this.#canSendAgain()
     const decision = this.#isSecond ? undefined : this.#owner.holdAnswer?.(status, canSendAgain)
     if (decision === undefined) return this.#pass(status, raw)
+    if (decision instanceof SidegateError) {
+      this.#call.abort()
+      this.failed(decision)
+      return true
+    }
     if (!canSendAgain) {
       decision.catch(ignore)
       return this.#pass(status, raw)
@@ -204,7 +212,8 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     }
     // A body is framed for every method, an empty one too.
     if (original !== undefined) headers.push('Content-Length', String(bytes?.length ?? 0))
-    this.#call = upstream.prepare({ method, path, headers, body, isWebSocket: false }, this)
+    const again = { method, path, headers, body, isWebSocket: false, needsNewConnection: true }
+    this.#call = upstream.prepare(again, this)
     this.#call.start()
   }
 

@@ -36,7 +36,7 @@ export class Upstream implements RequestSender, ConnectionSource {
   }
 
   headersOf({ headers }: UpstreamRequest): RawHeaders {
-    const authorization = this.#options.proxy?.authorization
+    const authorization = this.#options.proxy?.credential?.read()
     if (!this.#isAbsoluteForm || authorization === undefined) return headers
     return [...headers, 'Proxy-Authorization', authorization]
   }

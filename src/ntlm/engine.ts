@@ -4,13 +4,17 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { AV, readAvPairs, writeAvPairs, type AvPair } from './av-pairs.ts'
-import { NtlmFault } from './fault.ts'
 import { responseKey, type NtlmIdentity } from './identity.ts'
 import { createAuthenticate, createNegotiate, readChallenge, setMic } from './messages.ts'
 
+/** MsvAvFlags: the answer carries a message integrity code. */
 const MIC_PRESENT = 2
 /** From 1601, where FILETIME begins, to 1970, in milliseconds. */
 const FILETIME_EPOCH_MS = 11_644_473_600_000n
+const RESPONSE_HEAD = Buffer.from('0101000000000000', 'hex')
+const RESERVED = Buffer.alloc(4)
+/** Where the server gives its time, the answer to the older protocol is empty (3.1.5.1.2). */
+const NO_LM_RESPONSE = Buffer.alloc(24)
 
 /** What may be predicted in tests, and nowhere else. */
 export interface Chance {
@@ -47,7 +51,8 @@ export class NtlmEngine {
 
   /**
    * The type 3 message for a type 2 message; throws an `NtlmFault` where that is malformed, or would
-   * end in NTLMv1. `channelBinding` is 16 bytes, `undefined` where there is no TLS.
+   * end in NTLMv1. `channelBinding` is 16 bytes, `undefined` where there is no TLS: zeros would say
+   * that there is TLS and that its certificate is unknown, and are refused.
    */
   finish(type2: Buffer, channelBinding: Buffer | undefined): Buffer {
     const { ntHash, user, domain, workstation, spn } = this.#options
@@ -55,30 +60,26 @@ export class NtlmEngine {
     const offered = readAvPairs(targetInfo)
     const timestamp = offered.find(({ id }) => id === AV.TIMESTAMP)?.value
     const hasMic = timestamp !== undefined
-    if (hasMic && timestamp.length !== 8) throw new NtlmFault('the timestamp of the server is cut')
-    const pairs = addPairs(offered, { hasMic, channelBinding, spn })
     const clientNonce = this.#chance.nonce()
-    const key = responseKey(ntHash, { user, domain })
     const blob = Buffer.concat([
-      Buffer.from('0101000000000000', 'hex'),
-      hasMic ? timestamp : fileTime(this.#chance.nowMs()),
+      RESPONSE_HEAD,
+      timestamp ?? fileTime(this.#chance.nowMs()),
       clientNonce,
-      Buffer.alloc(4),
-      writeAvPairs(pairs),
-      Buffer.alloc(4),
+      RESERVED,
+      writeAvPairs(addPairs(offered, { hasMic, channelBinding, spn })),
+      RESERVED,
     ])
+    const key = responseKey(ntHash, { user, domain })
     const proof = hmac(key, nonce, blob)
-    const message = createAuthenticate({
-      flags,
-      lmResponse: hasMic
-        ? Buffer.alloc(24)
-        : Buffer.concat([hmac(key, nonce, clientNonce), clientNonce]),
-      ntResponse: Buffer.concat([proof, blob]),
-      domain,
-      user,
-      workstation,
-    })
-    if (hasMic) setMic(message, hmac(hmac(key, proof), this.#negotiate, type2, message))
+    const sessionKey = hmac(key, proof)
+    const lmResponse = hasMic
+      ? NO_LM_RESPONSE
+      : Buffer.concat([hmac(key, nonce, clientNonce), clientNonce])
+    key.fill(0)
+    const ntResponse = Buffer.concat([proof, blob])
+    const message = createAuthenticate({ flags, lmResponse, ntResponse, domain, user, workstation })
+    if (hasMic) setMic(message, hmac(sessionKey, this.#negotiate, type2, message))
+    sessionKey.fill(0)
     return message
   }
 }
@@ -89,25 +90,31 @@ interface Added {
   readonly spn: string | undefined
 }
 
-/** The server's pairs in their order, none dropped, and ours behind them. */
+/** The server's pairs in their order, and ours behind them. */
 function addPairs(offered: readonly AvPair[], { hasMic, channelBinding, spn }: Added): AvPair[] {
   // What the server says of these would be taken for our word.
   const pairs = offered.filter(({ id }) => id !== AV.TARGET_NAME && id !== AV.CHANNEL_BINDINGS)
-  if (hasMic) {
-    const at = pairs.findIndex(({ id }) => id === AV.FLAGS)
-    const value = Buffer.alloc(4)
-    const old = pairs[at]?.value
-    value.writeUInt32LE(((old?.length === 4 ? old.readUInt32LE() : 0) | MIC_PRESENT) >>> 0)
-    pairs.splice(at === -1 ? pairs.length : at, at === -1 ? 0 : 1, { id: AV.FLAGS, value })
-  }
+  const at = pairs.findIndex(({ id }) => id === AV.FLAGS)
+  const theirs = pairs[at]?.value.readUInt32LE()
+  // A code that is promised and not there is refused.
+  const ours = hasMic ? (theirs ?? 0) | MIC_PRESENT : (theirs ?? 0) & ~MIC_PRESENT
+  if (theirs !== undefined) pairs[at] = flagsPair(ours)
+  else if (hasMic) pairs.push(flagsPair(ours))
   if (channelBinding !== undefined) pairs.push({ id: AV.CHANNEL_BINDINGS, value: channelBinding })
   if (spn !== undefined) pairs.push({ id: AV.TARGET_NAME, value: Buffer.from(spn, 'utf16le') })
   return pairs
 }
 
+function flagsPair(flags: number): AvPair {
+  const value = Buffer.alloc(4)
+  value.writeUInt32LE(flags >>> 0)
+  return { id: AV.FLAGS, value }
+}
+
+/** Hundreds of nanoseconds since 1601. */
 function fileTime(nowMs: number): Buffer {
   const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64LE((BigInt(nowMs) + FILETIME_EPOCH_MS) * 10_000n)
+  bytes.writeBigUInt64LE((BigInt(Math.trunc(nowMs)) + FILETIME_EPOCH_MS) * 10_000n)
   return bytes
 }
 

@@ -36,13 +36,22 @@ export function responseKey(ntHash: Buffer, { user, domain }: NtlmIdentity): Buf
     .digest()
 }
 
-/** As Windows does it: letter by letter, and only where the upper case is one letter too (not `ß`). */
+/**
+ * As Windows does it (MS-UCODEREF 3.1.5.3): letter by letter, never to two (`ß`), and never to a letter
+ * whose lower case is another one (`ı`, `µ`, `ſ`; of these only `ς` is raised). What Unicode gave capitals
+ * after that table was made stays as it is.
+ */
 export function upperCase(text: string): string {
   let upper = ''
-  for (let at = 0; at < text.length; at++) {
-    const unit = text[at] ?? ''
-    const raised = unit.toUpperCase()
-    upper += raised.length === 1 ? raised : unit
-  }
+  for (let at = 0; at < text.length; at++) upper += raise(text.charAt(at))
   return upper
+}
+
+/** Georgian and Cherokee. */
+const LATER_CAPITALS = /[\u10d0-\u10ff\uab70-\uabbf]/
+
+function raise(letter: string): string {
+  const raised = letter.toUpperCase()
+  if (raised.length !== 1 || LATER_CAPITALS.test(letter)) return letter
+  return raised.toLowerCase() === letter || letter === 'ς' ? raised : letter
 }

@@ -5,23 +5,33 @@
 import { NtlmFault } from './fault.ts'
 
 const SIGNATURE = Buffer.from('NTLMSSP\0', 'latin1')
-/** A challenge is about 300 bytes; whatever is longer than this is none. */
-const MAX_CHALLENGE_BYTES = 64 * 1024
+/**
+ * A challenge is about 300 bytes, with the longest names 2 KiB. The answer repeats it, and goes in a
+ * header: servers take 8 or 16 KiB of those.
+ */
+export const MAX_CHALLENGE_BYTES = 8192
 const CHALLENGE_HEAD_BYTES = 48
 const AUTHENTICATE_HEAD_BYTES = 88
 const MIC_OFFSET = 72
 const MIC_BYTES = 16
 
 /** NegotiateFlags (2.2.2.5). */
-export const FLAG = {
+const FLAG = {
   UNICODE: 0x1,
   EXTENDED_SESSIONSECURITY: 0x80000,
+  TARGET_TYPE_DOMAIN: 0x10000,
+  TARGET_TYPE_SERVER: 0x20000,
   TARGET_INFO: 0x800000,
-  KEY_EXCHANGE: 0x40000000,
 } as const
 
 /** Unicode, target, NTLM, always sign, extended session security, version, 128 and 56 bits. */
 const NEGOTIATE_FLAGS = 0xa2088205
+/**
+ * What an answer may repeat: what was asked for, and what a server tells about itself. Above all no
+ * key exchange (there is no key, and a server may die of waiting for it) and nothing anonymous.
+ */
+const ANSWER_FLAGS =
+  NEGOTIATE_FLAGS | FLAG.TARGET_TYPE_DOMAIN | FLAG.TARGET_TYPE_SERVER | FLAG.TARGET_INFO
 /** Windows 10, revision 15: servers read nothing from it but its presence. */
 const VERSION = Buffer.from('0a0063450000000f', 'hex')
 
@@ -55,23 +65,40 @@ export function readChallenge(message: Buffer): Challenge {
   if ((flags & FLAG.EXTENDED_SESSIONSECURITY) === 0 || (flags & FLAG.TARGET_INFO) === 0) {
     throw new NtlmFault('the server wants NTLMv1, which is never sent')
   }
-  const targetInfo = readField(message, 40)
-  if (targetInfo.length === 0) {
+  const targetName = findField(message, 12)
+  const targetInfo = findField(message, 40)
+  if (targetInfo.start === targetInfo.end) {
     throw new NtlmFault('the server gives no target information, which NTLMv2 needs')
   }
-  // It is read for its place alone: a name that lies outside shows a message that is made up.
-  readField(message, 12)
-  return { flags, nonce: message.subarray(24, 32), targetInfo }
+  // The name is read for its place alone: where that makes no sense, the message is made up.
+  if ((targetName.end - targetName.start) % 2 === 1) {
+    throw new NtlmFault('the name of the target is cut')
+  }
+  if (targetName.start < targetInfo.end && targetInfo.start < targetName.end) {
+    throw new NtlmFault('fields of the challenge overlap')
+  }
+  return {
+    flags,
+    nonce: message.subarray(24, 32),
+    targetInfo: message.subarray(targetInfo.start, targetInfo.end),
+  }
 }
 
-function readField(message: Buffer, at: number): Buffer {
+interface Field {
+  readonly start: number
+  readonly end: number
+}
+
+const NOWHERE: Field = { start: 0, end: 0 }
+
+function findField(message: Buffer, at: number): Field {
   const length = message.readUInt16LE(at)
-  const offset = message.readUInt32LE(at + 4)
-  if (length === 0) return message.subarray(0, 0)
-  if (offset < CHALLENGE_HEAD_BYTES || offset + length > message.length) {
+  const start = message.readUInt32LE(at + 4)
+  if (length === 0) return NOWHERE
+  if (start < CHALLENGE_HEAD_BYTES || start + length > message.length) {
     throw new NtlmFault('a field of the challenge lies outside of it')
   }
-  return message.subarray(offset, offset + length)
+  return { start, end: start + length }
 }
 
 export interface Authenticate {
@@ -101,9 +128,9 @@ export function createAuthenticate(parts: Authenticate): Buffer {
     writeField(head, place, length, offset)
     offset += length
   }
-  // No session key: nothing is sealed over HTTP, and a server may die of a key that it waits for.
+  // No session key: nothing is sealed over HTTP.
   writeField(head, 52, 0, offset)
-  head.writeUInt32LE((parts.flags & ~FLAG.KEY_EXCHANGE) >>> 0, 60)
+  head.writeUInt32LE((parts.flags & ANSWER_FLAGS) >>> 0, 60)
   VERSION.copy(head, 64)
   return Buffer.concat([head, ...payload])
 }

@@ -4,6 +4,7 @@
  * Node's own, is prom-client's. Labels come from the configuration, never from a client.
  */
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import { AccountMetrics } from './account-metrics.ts'
 import { ChannelCounters, channelFamilies } from './channel-metrics.ts'
 import type { ChannelMetrics } from './channel-metrics.ts'
 import { renderFamilies } from './exposition.ts'
@@ -46,6 +47,8 @@ export class Metrics {
   readonly #channels = new NamedCounters((name) => new ChannelCounters(name))
   readonly #outgoing = new NamedCounters((name) => new OutgoingCounters(name))
   readonly #tokens = new TokenMetrics()
+  /** Handshakes, and accounts that are held back. */
+  readonly accounts = new AccountMetrics()
   readonly #lastUse = new LastUse()
   readonly #open: Record<Side, number> = { inbound: 0, egress: 0, upstream: 0 }
   readonly #families: Family[]
@@ -168,6 +171,7 @@ export class Metrics {
     if (outgoing !== undefined) this.#outgoing.keep((name) => outgoing.has(name))
     this.#lastUse.keepDefinitions(isDefinitionKept)
     this.#tokens.keepDefinitions(isDefinitionKept)
+    this.accounts.keepDefinitions(isDefinitionKept)
   }
 
   /** Adds metrics of others that are made at scrape time. */
@@ -208,6 +212,7 @@ export class Metrics {
       },
       ...outgoingFamilies(this.#outgoing),
       ...this.#tokens.families(),
+      ...this.accounts.families(),
     ]
   }
 

@@ -86,6 +86,16 @@ t.test('in NAME form: which connection, which credential, what the API gets', as
   t.notMatch(printed, 't0psecret')
 })
 
+t.test('a key of the app is masked in every spelling of its header', async (t) => {
+  for (const name of ['X_Partner_Key', 'x.partner-key', 'X_API_Key', 'AUTHORIZATION']) {
+    const sent = ['-H', `${name}: of-the-app-0123`, '-H', 'Accept: a/b']
+    const { code, printed } = await explain(t, 'GET', 'http://clear.example/', ...sent)
+    t.equal(code, 0, printed)
+    t.match(printed, `    ${name}: [masked]\n`)
+    t.notMatch(printed, 'of-the-app-0123')
+  }
+})
+
 t.test('every spelling of our own address is the NAME form', async (t) => {
   for (const url of [
     'http://127.0.0.1:3128/partner/x',

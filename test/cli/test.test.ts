@@ -118,6 +118,27 @@ t.test('a token is fetched first, and sent', async (t) => {
   t.match(row('why'), 'redirects are never followed')
 })
 
+t.test('a secret of which only the beginning is shown is not shown', async (t) => {
+  const tokens = await TokenServer.start(t)
+  tokens.answer = (response) => {
+    sendJson(response, { access_token: token, token_type: 'Bearer', expires_in: 3600 })
+  }
+  const api = await startApi(t, (request, response) => {
+    const sent = request.headers.authorization?.slice('Bearer '.length) ?? ''
+    const headers = {
+      Location: `/${'b'.repeat(190)}${sent}`,
+      'Content-Type': 'a'.repeat(91) + sent,
+    }
+    response.writeHead(302, headers).end()
+  })
+  const outgoing = { url: `http://127.0.0.1:${api.port}`, security: 'bearer' }
+  const { code, printed } = await run(t, { outgoing, definitions: [bearer(tokens)] })
+  t.equal(code, 0, printed)
+  t.match(printed, 'aaaa[redacted', 'it was answered with it')
+  t.match(printed, 'bbbb[redacted')
+  t.notMatch(printed, token.slice(0, 8))
+})
+
 const statuses: readonly [status: number, security: string, verdict: RegExp, cure: RegExp][] = [
   [401, 'key', /refuses the credential \(401\)/, /key of "key", and header/],
   [401, 'basic', /refuses the credential \(401\)/, /username and password of "basic"/],

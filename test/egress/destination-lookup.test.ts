@@ -91,6 +91,23 @@ t.test('a name that leads nowhere allowed is refused without saying where it lea
   t.notMatch(String(answer.error), /127\.0\.0\.1/)
 })
 
+t.test('what is in cleartext because it is this machine is dialled nowhere else', async (t) => {
+  const dialled = { scheme: 'http', host: 'localhost', port: 80 } as const
+  const local = createDestination('named', 'localhost', dialled, true)
+  const mapped = answering([{ address: '10.0.0.9', family: 4 }, ...both])
+  const all = await ask(local, mapped, { all: true })
+  t.same(all.address, [both[1]])
+  for (const address of ['10.0.0.9', '8.8.8.8', '2606:4700::1']) {
+    const family = address.includes(':') ? 6 : 4
+    const answer = await ask(local, answering([{ address, family }]), {})
+    t.match(answer.error, { code: 'plaintext_refused' })
+    t.notMatch(String(answer.error), address)
+    const allowed = createDestination('named', 'localhost', dialled)
+    const free = await ask(allowed, answering([{ address, family }]), {})
+    t.equal(free.address, address, 'allow_plaintext lets it')
+  }
+})
+
 t.test('a failure to resolve is told as it is', async (t) => {
   const failure = Object.assign(new Error('no such host'), { code: 'ENOTFOUND' })
   const answer = await ask(to('named'), (_host, _options, callback) => callback(failure, []), {})

@@ -489,3 +489,20 @@ t.test('a look-up costs the same with ten thousand hosts and a thousand base pat
   t.comment(`${((best(1) / 50_000) * 1e6).toFixed(0)} ns a look-up`)
   t.end()
 })
+
+t.test(
+  'only what carries a credential in cleartext to localhost must stay on this machine',
+  (t) => {
+    for (const [change, staysLocal] of [
+      [{ url: 'http://localhost:8080', security: 'key' }, true],
+      [{ url: 'http://127.0.0.1:8080', security: 'key' }, true],
+      [{ url: 'http://localhost:8080', security: 'none' }, false],
+      [{ url: 'http://localhost:8080', security: 'key', allowPlaintext: true }, false],
+      [{ url: 'https://localhost:8080', security: 'key' }, false],
+    ] as const) {
+      const choice = routesOf([{ name: 'a', ...change }]).findByName('a', '', 'GET')
+      t.equal(choice.kind === 'outgoing' && choice.destination.staysLocal, staysLocal, change.url)
+    }
+    t.end()
+  },
+)

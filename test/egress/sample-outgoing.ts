@@ -6,6 +6,8 @@ export function sampleOutgoing(change: Partial<OutgoingRule> = {}): OutgoingRule
   return {
     name: 'sample',
     url: 'https://api.example.com',
+    security: 'none',
+    allowPlaintext: false,
     match: 'host',
     https: undefined,
     paths: undefined,

@@ -9,6 +9,7 @@ import { TokenFetch } from '../../src/oauth/fetch-token.ts'
 import type { FetchOutcome } from '../../src/oauth/fetch-token.ts'
 import type { TokenDefinition } from '../../src/oauth/token-definition.ts'
 import { eventually } from '../harness/eventually.ts'
+import { createRedactor } from '../../src/observe/redact.ts'
 import { Secret } from '../../src/secret.ts'
 import { clientSecret, sampleDefinition } from './sample-definition.ts'
 import { createUpstream } from './scene.ts'
@@ -91,6 +92,29 @@ t.test('a redirect is not followed', async (t) => {
     })
   }
   t.equal(server.requests.length, 5)
+})
+
+t.test('a secret is not repeated though it looks like an error code', async (t) => {
+  const redactor = createRedactor()
+  await redactor.setSecrets(['extra_field_secret'])
+  const server = await TokenServer.start(t)
+  const definition = sampleDefinition({
+    authServerUrl: server.url,
+    password: new Secret('secret_of_the_client'),
+  })
+  for (const error of ['secret_of_the_client', 'an_extra_field_secret', 'invalid_client']) {
+    server.answer = (response) => {
+      sendJson(response, { error }, 400)
+    }
+    const outcome = await new TokenFetch(definition, [], {
+      nowMs: () => now,
+      upstreamOf: () => createUpstream(Number(new URL(server.url).port)),
+      redact: (text) => redactor.redact(text),
+    }).outcome
+    const isTold = error === 'invalid_client'
+    const detail = `the token server answered 400, ${isTold ? error : 'no error code'}`
+    t.match(outcome, { result: 'refused', error: isTold ? error : undefined, detail })
+  }
 })
 
 t.test('of what the server writes only an error code is repeated', async (t) => {

@@ -95,6 +95,14 @@ t.test('a token that could not stand in a header is refused', (t) => {
   t.end()
 })
 
+// What a server was sent, it can say in some spelling; codes have small letters and lines alone.
+t.test('an error that is no word is not kept: it could be a secret in another spelling', (t) => {
+  for (const error of ['a%2Fb', 'Y2lkOnBhc3N3b3Jk', 'c2VjcmV0_1', 'EXTRA-secret', 'tok.en', '_x']) {
+    t.same(parse({ error }, 400), { kind: 'refused', error: undefined }, error)
+  }
+  t.end()
+})
+
 t.test('an error is an error, with 200 too, and only a code of its grammar is kept', (t) => {
   t.same(parse({ error: 'invalid_client' }, 401), { kind: 'refused', error: 'invalid_client' })
   t.same(parse({ ...good, error: 'x' }), { kind: 'refused', error: 'x' })

@@ -12,7 +12,7 @@ import { type Target, type Tunnel, findTarget } from '../../egress/target.ts'
 import { type Code, SidegateError } from '../../errors.ts'
 import { findHeader, hasRepeated } from '../../http/headers.ts'
 import { type Judgement, type RequestHead, judgeHead } from '../../http/strict.ts'
-import type { ParentProxy } from '../../http/connector.ts'
+import { type ParentProxy, authorizationFor } from '../../http/connector.ts'
 import type { ImaginedCall } from './call.ts'
 import type { EgressWorld } from './egress-world.ts'
 import { imagineCredential, readScopes } from './credential.ts'
@@ -188,6 +188,8 @@ class Teller {
     checkDestination(this.#world.generation.policy, choice.destination)
     const credential = imagineCredential(judgement, route?.value, scopes, notes)
     const dial = route?.value.dial ?? this.#world.generation.unmatchedDial
+    const proxy = dial.proxyFor(choice.destination.host)
+    if (proxy !== undefined) authorizationFor(proxy)
     return {
       kind: 'sent',
       destination: choice.destination,
@@ -201,7 +203,7 @@ class Teller {
         authority: choice.destination.authority,
         pseudonym: 'sidegate-(random)',
       }),
-      proxy: dial.proxyFor(choice.destination.host),
+      proxy,
       notes,
     }
   }

@@ -1,5 +1,6 @@
 /** What commands show of a request without its secrets. */
 import type { Config } from '../../config/model.ts'
+import { foldName } from '../../http/headers.ts'
 
 /** The target with every value of its query masked: keys are sent there, too. */
 export function maskQuery(target: string): string {
@@ -9,7 +10,7 @@ export function maskQuery(target: string): string {
   return `${target.slice(0, question)}?${query}`
 }
 
-/** `Name: value` of a flat list, `secretHeaders` (lower case) masked. */
+/** `Name: value` of a flat list, `secretHeaders` (folded names) masked. */
 export function renderHeaders(
   headers: readonly string[],
   secretHeaders: ReadonlySet<string>,
@@ -17,17 +18,17 @@ export function renderHeaders(
   const lines: string[] = []
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at] ?? ''
-    const value = secretHeaders.has(name.toLowerCase()) ? '[masked]' : (headers[at + 1] ?? '')
+    const value = secretHeaders.has(foldName(name)) ? '[masked]' : (headers[at + 1] ?? '')
     lines.push(`${name}: ${value}`)
   }
   return lines
 }
 
-/** Headers in which somebody's credential may stand, ours or the service's own; lower case. */
+/** Headers in which somebody's credential may stand, ours or the service's own; folded names. */
 export function listSecretHeaders(config: Config): ReadonlySet<string> {
   const names = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
   for (const definition of config.definitions.values()) {
-    if (definition.type === 'api_key') names.add(definition.header.toLowerCase())
+    if (definition.type === 'api_key') names.add(foldName(definition.header))
   }
   return names
 }

@@ -3,12 +3,11 @@
  * server, by the settings that `serve` obeys (parent proxy, TLS, addresses that are never called).
  */
 import type { BearerTokenDefinition, Config } from '../../config/model.ts'
-import { parseUrl } from '../../config/network.ts'
 import { checkDestination } from '../../egress/destination-lookup.ts'
-import { type Destination, createDestination } from '../../egress/destination.ts'
+import type { Destination } from '../../egress/destination.ts'
 import type { EgressGeneration } from '../../egress/generation.ts'
 import { type DialSettings, DestinationUpstreams } from '../../egress/upstreams.ts'
-import { tokenDialOf } from '../../gate/egress.ts'
+import { tokenDialOf, tokenServerOf } from '../../gate/egress.ts'
 import type { Upstream } from '../../http/upstream.ts'
 
 /** An upstream and who is dialled for it. */
@@ -50,10 +49,7 @@ export class Dialler {
 
   /** As `dial`, to the token server of a definition. */
   dialTokenServer(definition: BearerTokenDefinition): Dialled {
-    const rules = { path: true, query: true }
-    const { scheme, host, port } = parseUrl(definition.authServerUrl, rules)
-    const destination = createDestination('named', host, { scheme, host, port })
-    return this.dial(destination, tokenDialOf(this.#config, definition))
+    return this.dial(tokenServerOf(definition), tokenDialOf(this.#config, definition))
   }
 
   close(): void {

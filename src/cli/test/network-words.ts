@@ -131,6 +131,8 @@ function explainByCode(error: SidegateError): Words {
       'check the port and what the server speaks; "openssl s_client -connect HOST:PORT" shows it',
     upstream_failed: 'check that it is an HTTP/1.1 server, and its own log',
     destination_refused: 'these addresses are never called, whatever the configuration says',
+    plaintext_refused:
+      'use https://, or say allow_plaintext: true where the network can be trusted',
   }
   return {
     why: error.message,

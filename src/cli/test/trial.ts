@@ -174,12 +174,15 @@ class Trial {
     onRequest(`${method} ${this.#redactor.redact(maskQuery(target))} HTTP/1.1`, cleaned)
     try {
       const { firstByteMs } = connection.timeouts
-      return await ask(upstream, { method, path: target, headers, firstByteMs })
+      const answer = await ask(upstream, { method, path: target, headers, firstByteMs })
+      // At once: a secret that has been cut short is not found any more.
+      return { ...answer, headers: answer.headers.map((text) => this.#redactor.redact(text)) }
     } catch (error) {
       if (!(error instanceof SidegateError)) throw error
       const isUnknownToTls = destination.scheme === 'https' && connection.tls?.cert === undefined
       const { why, cure } = explainNetworkError(error, isUnknownToTls)
-      const where = error.code === 'destination_refused' ? '' : ` (${hop})`
+      const isRefused = error.code === 'destination_refused' || error.code === 'plaintext_refused'
+      const where = isRefused ? '' : ` (${hop})`
       throw new Failure(`the API could not be reached${where}`, why, cure)
     }
   }

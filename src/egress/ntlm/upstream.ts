@@ -55,9 +55,6 @@ export class NtlmUpstream implements RequestSender, CallHost {
   close(): void {
     this.#isClosed = true
     for (const connection of this.#free.splice(0)) this.discard(connection)
-    this.settings.account.unwish(this.#onTurn)
-    this.#hasWish = false
-    this.#failAll(new SidegateError('upstream_failed', { detail: 'its definition has changed' }))
   }
 
   enter(call: NtlmCall): void {
@@ -132,7 +129,7 @@ export class NtlmUpstream implements RequestSender, CallHost {
   }
 
   #wishForTurn(): void {
-    if (this.#hasWish || this.#isClosed || this.#waiting.size === 0) return
+    if (this.#hasWish || this.#waiting.size === 0) return
     if (this.#openCount >= MAX_CONNECTIONS && this.#free.length === 0) return
     this.#hasWish = true
     this.settings.account.wish(this.#onTurn)

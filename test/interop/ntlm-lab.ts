@@ -1,0 +1,90 @@
+/** The real NTLM servers of `ntlm-servers.sh`, on ports of their own, for one test file. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createFolder, findFreePort, missing, run, type Owner } from './programs.ts'
+
+/** Valid in the lab alone. */
+export const accounts = {
+  alice: { username: 'LABDOM\\alice', password: 'Alice-Pass-1' },
+  bob: { username: 'LABDOM\\bob', password: 'Bob-Pass-2' },
+  jürgen: { username: 'LABDOM\\jürgen', password: 'Pässwörd-€-9' },
+  /** Of Samba, behind Squid. */
+  games: { username: 'LABSRV\\games', password: 'Gam3s-Pass!' },
+} as const
+
+/** `false`, or why there can be no lab. */
+export const skipLab: string | false =
+  process.getuid?.() === 0
+    ? missing('apache2', 'squid', 'winbindd', 'smbpasswd', 'ntlm_auth', 'openssl', 'python3')
+    : 'winbindd and the users of apache and squid need root'
+
+export interface Lab {
+  /** Apache with mod_auth_gssapi. */
+  readonly http: string
+  readonly https: string
+  /** Squid as forward proxy that asks for NTLM. */
+  readonly proxy: string
+  /** Squid before Apache, asking for NTLM itself. */
+  readonly accelerator: string
+  /** An acceptor that checks channel bindings: `/cbt-off`, `/cbt-optional`, `/cbt-required`. */
+  readonly bindings: string
+  /** PEM of the certificate of all of them. */
+  readonly ca: string
+  /** The lines of Apache's log so far. */
+  requests(): Promise<readonly LoggedRequest[]>
+}
+
+/** A request as Apache saw it. */
+export interface LoggedRequest {
+  readonly line: string
+  readonly status: number
+  /** Port of the client: tells connections apart. */
+  readonly port: string
+  /** 1 and 3 for the messages of a handshake, 0 where nothing was shown. */
+  readonly messageType: number
+  readonly user: string
+}
+
+const SCRIPT = fileURLToPath(new URL('../../../../test/interop/ntlm-servers.sh', import.meta.url))
+
+export async function startLab(t: Owner): Promise<Lab> {
+  const folder = join(await createFolder(t), 'lab')
+  const ports = await Promise.all(Array.from({ length: 5 }, findFreePort))
+  const [http = 0, https = 0, squid = 0, accelerator = 0, cbt = 0] = ports
+  const env = {
+    PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,
+    NTLM_LAB_DIR: folder,
+    NTLM_LAB_HTTP: String(http),
+    NTLM_LAB_HTTPS: String(https),
+    NTLM_LAB_SQUID: String(squid),
+    NTLM_LAB_ACCEL: String(accelerator),
+    NTLM_LAB_CBT: String(cbt),
+  }
+  t.after(() => run('bash', [SCRIPT, 'stop'], { env }))
+  const { exitCode, stdout, stderr } = await run('bash', [SCRIPT, 'start'], { env })
+  if (exitCode !== 0) throw new Error(`the NTLM servers did not start: ${stdout}${stderr}`)
+  return {
+    http: `http://127.0.0.1:${http}`,
+    https: `https://localhost:${https}`,
+    proxy: `http://127.0.0.1:${squid}`,
+    accelerator: `http://127.0.0.1:${accelerator}`,
+    bindings: `https://localhost:${cbt}`,
+    ca: await readFile(join(folder, 'etc', 'server.crt'), 'utf8'),
+    async requests() {
+      const text = await readFile(join(folder, 'log', 'apache-access.log'), 'utf8')
+      return text.split('\n').flatMap(parseLine)
+    },
+  }
+}
+
+const LINE = /^\d+ (?<port>\d+)p k=\d+ (?<line>.+) -> (?<status>\d+) auth=(?<auth>.*) user=(?<user>.*)$/
+
+function parseLine(text: string): LoggedRequest[] {
+  const { port = '', line = '', status, auth = '', user = '' } = LINE.exec(text)?.groups ?? {}
+  if (status === undefined) return []
+  const [, token] = auth.split(' ')
+  const messageType =
+    token === undefined ? 0 : (Buffer.from(token, 'base64').subarray(8, 9)[0] ?? 0)
+  return [{ port, line, status: Number(status), messageType, user }]
+}
