@@ -192,10 +192,11 @@ export function checkProxySecurity(
   if (names.expectDefinition(at, security) === undefined) return
   const definition = definitions.get(security)
   if (definition === undefined) return
+  if (definition.type === 'ntlm') return
   if (definition.type !== 'basic_auth') {
     context.report(
       at,
-      `a definition of type ${definition.type}, wanted basic_auth: proxies ask for that`,
+      `a definition of type ${definition.type}, wanted basic_auth or ntlm: proxies ask for those`,
     )
   } else if (isHashOnly(definition)) {
     context.report(

@@ -3,24 +3,46 @@ import { BlockList, isIP } from 'node:net'
 import type { Definition, ProxyConfig } from '../config/model.ts'
 import { isLoopbackHost, parseUrl } from '../config/network.ts'
 import type { ParentProxy, ProxyCredential } from '../http/connector.ts'
+import type { RequestSender } from '../http/upstream-call.ts'
+import type { UpstreamOptions } from '../http/upstream-connection.ts'
 import { findHost } from './authority.ts'
 import { createInjector } from './injector.ts'
+import type { NtlmUpstreams } from './ntlm/upstreams.ts'
+
+/** A sender whose free connections can be let go. */
+export interface ClosableSender extends RequestSender {
+  close(): void
+}
+
+/** A parent proxy, as egress knows it. */
+export interface EgressProxy extends ParentProxy {
+  /** Sends cleartext requests over connections that log in; for a proxy that asks for NTLM. */
+  readonly createSender?: (origin: string, options: UpstreamOptions) => ClosableSender
+}
 
 /** Gives the proxy for a canonical host. Loopback is never asked of a proxy: to it, that is itself. */
 export function createProxyFor(
   config: ProxyConfig | 'none' | undefined,
   definitions: ReadonlyMap<string, Definition>,
   nowMs: () => number,
-): (host: string) => ParentProxy | undefined {
+  ntlm: NtlmUpstreams,
+): (host: string) => EgressProxy | undefined {
   if (config === undefined || config === 'none') return () => undefined
   const { scheme, host: proxyHost, port } = parseUrl(config.url, { path: false, wildcard: false })
   const tls = { ca: undefined, cert: undefined, key: undefined, serverName: undefined }
   const definition = definitions.get(config.security ?? '')
-  const proxy: ParentProxy = {
+  const login =
+    definition?.type === 'ntlm' ? ntlm.createProxyLogin(definition, proxyHost) : undefined
+  const proxy: EgressProxy = {
     host: proxyHost,
     port,
     tls: scheme === 'https' ? tls : undefined,
-    credential: definition === undefined ? undefined : createCredential(definition, nowMs),
+    credential:
+      definition === undefined ? undefined : { ...createCredential(definition, nowMs), login },
+    ...(definition?.type === 'ntlm' && {
+      createSender: (origin, options) =>
+        ntlm.createProxySender(definition, proxyHost, origin, options),
+    }),
   }
   const isDirect = createNoProxy(config.noProxy)
   return (host) => (isLoopbackHost(host) || isDirect(host) ? undefined : proxy)

@@ -6,11 +6,13 @@ import type { Socket } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { authorizationFor, openSocket } from '../http/connector.ts'
 import type { ConnectorOptions, ParentProxy, UpstreamTls } from '../http/connector.ts'
+import type { RequestSender } from '../http/upstream-call.ts'
 import type { UpstreamOptions } from '../http/upstream-connection.ts'
 import { Upstream } from '../http/upstream.ts'
 import { createLookup } from './destination-lookup.ts'
 import type { DestinationPolicy } from './destination-policy.ts'
 import type { Destination } from './destination.ts'
+import type { ClosableSender, EgressProxy } from './parent-proxy.ts'
 
 const MAX_KEPT = 1024
 /** Free connections are kept this long: shorter than most servers keep theirs. */
@@ -21,7 +23,7 @@ export interface DialSettings {
   readonly tls: UpstreamTls | undefined
   readonly connectTimeoutMs: number
   /** The parent proxy on the way to a host; `undefined`: none. */
-  readonly proxyFor: (host: string) => ParentProxy | undefined
+  readonly proxyFor: (host: string) => EgressProxy | undefined
 }
 
 export interface DestinationUpstreamsOptions {
@@ -35,14 +37,14 @@ export interface DestinationUpstreamsOptions {
 /** The upstream of a destination, and what it is kept by. */
 interface Found {
   readonly key: string
-  readonly upstream: Upstream
+  readonly upstream: ClosableSender
   readonly proxy: ParentProxy | undefined
 }
 
 export class DestinationUpstreams {
   readonly #options: DestinationUpstreamsOptions
   readonly #policy: DestinationPolicy
-  readonly #kept = new LRUCache<string, Upstream>({
+  readonly #kept = new LRUCache<string, ClosableSender>({
     max: MAX_KEPT,
     dispose: (upstream) => {
       upstream.close()
@@ -62,7 +64,7 @@ export class DestinationUpstreams {
   }
 
   /** Throws a `SidegateError` where a parent proxy could be shown nothing that is valid now. */
-  of(destination: Destination, settings: DialSettings): Upstream {
+  of(destination: Destination, settings: DialSettings): RequestSender {
     const found = this.#find(destination) ?? this.#create(destination, settings)
     if (found.proxy !== undefined) authorizationFor(found.proxy)
     return found.upstream
@@ -82,7 +84,7 @@ export class DestinationUpstreams {
     const key = JSON.stringify([kind, authority, staysLocal, options])
     let upstream = this.#kept.get(key)
     if (upstream === undefined) {
-      upstream = new Upstream(options)
+      upstream = createSender(destination, options, settings)
       this.#kept.set(key, upstream)
     }
     const found = { key, upstream, proxy: options.proxy }
@@ -136,4 +138,16 @@ export class DestinationUpstreams {
       ...(proxy === undefined ? { lookup: createLookup(this.#policy, destination) } : { proxy }),
     }
   }
+}
+
+function createSender(
+  { scheme, authority, host }: Destination,
+  options: UpstreamOptions,
+  settings: DialSettings,
+): ClosableSender {
+  const proxy = settings.proxyFor(host)
+  // Inside TLS the proxy sees a tunnel, which logs in by itself.
+  return proxy?.createSender === undefined || scheme === 'https'
+    ? new Upstream(options)
+    : proxy.createSender(`${scheme}://${authority}`, options)
 }

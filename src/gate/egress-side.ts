@@ -104,6 +104,7 @@ export class EgressSide implements EgressBuilder {
       checker,
       keyedHashSecret: lookupKey,
       tokens: this.tokens,
+      ntlm: this.#ntlm,
       listeners: () => this.#ownListeners(),
       ownUrl: () => ownUrlOf(config.egress, this.#listeners.addresses),
       interceptorOf: (ca) => this.#interceptorOf(ca),
@@ -201,7 +202,7 @@ export class EgressSide implements EgressBuilder {
     const destination = tokenServerOf(definition)
     // An address is never looked up, so that nothing else would judge it.
     checkDestination(this.#serving().policy, destination)
-    return this.#upstreams.of(destination, tokenDialOf(config, definition))
+    return this.#upstreams.of(destination, tokenDialOf(config, definition, this.#ntlm))
   }
 
   #interceptorOf({ cert, key }: NonNullable<EgressConfig['ca']>): Interceptor {

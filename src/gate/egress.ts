@@ -17,6 +17,7 @@ import { createHeaderRules } from '../egress/forward-headers.ts'
 import type { EgressGeneration, OutgoingRoute } from '../egress/generation.ts'
 import { createInjector, createRefusingInjector } from '../egress/injector.ts'
 import type { Interceptor } from '../egress/intercept.ts'
+import type { NtlmUpstreams } from '../egress/ntlm/upstreams.ts'
 import { createOwnAddresses } from '../egress/own-addresses.ts'
 import { createProxyFor } from '../egress/parent-proxy.ts'
 import { createRoutes } from '../egress/routes.ts'
@@ -30,6 +31,7 @@ export interface EgressParts {
   readonly checker: PasswordChecker
   readonly keyedHashSecret: Buffer
   readonly tokens: Tokens<BearerTokenDefinition>
+  readonly ntlm: NtlmUpstreams
   /** Every TCP listener of ours that is open, of all sides. */
   readonly listeners: () => readonly OwnListener[]
   /** Where egress is reached, for advice: `http://127.0.0.1:3128`. */
@@ -53,7 +55,7 @@ export function prepareEgress(
   if (egress === undefined) return undefined
   const own = createOwnAddresses({ names: egress.names })
   const dialOf = (tls: ClientTls | undefined, connectMs: number, proxy: OutgoingConfig['proxy']) =>
-    createDial(config, tls, connectMs, proxy)
+    createDial(config, parts.ntlm, { tls, connectTimeoutMs: connectMs, proxy })
   const routes = createRoutes<OutgoingRoute>(
     config.outgoing.map((connection) => {
       const injector = injectorOf(config, connection, parts.tokens)
@@ -120,16 +122,21 @@ function injectorOf(
   return injector ?? createRefusingInjector(definition)
 }
 
+interface DialRules {
+  readonly tls: ClientTls | undefined
+  readonly connectTimeoutMs: number
+  readonly proxy: ProxyConfig | 'none' | undefined
+}
+
 function createDial(
   config: Config,
-  tls: ClientTls | undefined,
-  connectTimeoutMs: number,
-  proxy: ProxyConfig | 'none' | undefined,
+  ntlm: NtlmUpstreams,
+  { tls, connectTimeoutMs, proxy }: DialRules,
 ): DialSettings {
   return {
     tls: tls === undefined ? undefined : revealTls(tls),
     connectTimeoutMs,
-    proxyFor: createProxyFor(proxy, config.definitions, Date.now),
+    proxyFor: createProxyFor(proxy, config.definitions, Date.now, ntlm),
   }
 }
 
@@ -142,9 +149,14 @@ export function tokenServerOf(definition: BearerTokenDefinition): Destination {
 }
 
 /** How it is dialled. */
-export function tokenDialOf(config: Config, definition: BearerTokenDefinition): DialSettings {
+export function tokenDialOf(
+  config: Config,
+  definition: BearerTokenDefinition,
+  ntlm: NtlmUpstreams,
+): DialSettings {
+  const { tls, timeoutMs } = definition
   const proxy = definition.proxy ?? config.egress?.proxy
-  return createDial(config, definition.tls, definition.timeoutMs, proxy)
+  return createDial(config, ntlm, { tls, connectTimeoutMs: timeoutMs, proxy })
 }
 
 function revealTls({ ca, cert, key, serverName }: ClientTls): UpstreamTls {

@@ -5,7 +5,7 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { SidegateError, type Code } from '../errors.ts'
-import { askForTunnel } from './proxy-tunnel.ts'
+import { askForTunnel, type ProxyHandshake, type TunnelTarget } from './proxy-tunnel.ts'
 
 export type DialAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -49,10 +49,18 @@ export interface ProxyCredential {
   readonly fingerprint: string
   /** The value of `Proxy-Authorization` at this moment; `undefined` where none is valid. */
   read(): string | undefined
+  /** Where a value is not enough, because the proxy challenges each connection. */
+  readonly login?: ProxyLogin | undefined
+}
+
+export interface ProxyLogin {
+  /** Calls back once, as soon as it may be tried; the handshake must be told how it was judged. */
+  begin(callback: (handshake: ProxyHandshake | SidegateError) => void): void
 }
 
 /** The value of `Proxy-Authorization`, where one is wanted; throws where none is valid now. */
 export function authorizationFor({ credential }: ParentProxy): string | undefined {
+  if (credential?.login !== undefined) return undefined
   const value = credential?.read()
   if (credential === undefined || value !== undefined) return value
   throw new SidegateError('definition_inactive', {
@@ -124,14 +132,25 @@ class Dial {
       return
     }
     this.#stage = 'upstream_unreachable'
-    let authorization: string | undefined
-    try {
-      authorization = authorizationFor(proxy)
-    } catch (error) {
-      this.#fail(error as SidegateError)
+    const { login } = proxy.credential ?? {}
+    if (login !== undefined) {
+      login.begin((handshake) => {
+        if (handshake instanceof SidegateError) this.#fail(handshake)
+        else if (this.#isSettled) handshake.judged(undefined)
+        else this.#askForTunnel(socket, { ...address, authorization: undefined, handshake })
+      })
       return
     }
-    askForTunnel(socket, { host: address.host, port: address.port, authorization }, (error) => {
+    try {
+      this.#askForTunnel(socket, { ...address, authorization: authorizationFor(proxy) })
+    } catch (error) {
+      this.#fail(error as SidegateError)
+    }
+  }
+
+  #askForTunnel(socket: Socket, target: TunnelTarget): void {
+    const { address, tls } = this.#options
+    askForTunnel(socket, target, (error) => {
       if (error !== undefined) this.#fail(error)
       else if (tls === undefined) this.#ready(socket)
       else this.#secure(socket, address, tls, this.#ready)

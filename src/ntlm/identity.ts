@@ -52,6 +52,7 @@ const LATER_CAPITALS = /[\u10d0-\u10ff\uab70-\uabbf]/
 
 function raise(letter: string): string {
   const raised = letter.toUpperCase()
-  if (raised.length !== 1 || LATER_CAPITALS.test(letter)) return letter
+  if (LATER_CAPITALS.test(letter)) return letter
+  // Two letters never become one again.
   return raised.toLowerCase() === letter || letter === 'ς' ? raised : letter
 }

@@ -7,7 +7,7 @@ import { SidegateError } from '../errors.ts'
 import { findFraming, latin1Headers } from '../http/answer.ts'
 import { RequestBodyStream } from '../http/request-body.ts'
 import type { SentRequest, UpstreamEvents } from '../http/upstream-call.ts'
-import type { Upstream } from '../http/upstream.ts'
+import type { RequestSender } from '../http/upstream-call.ts'
 import { parseRetryAfter } from './retry-after.ts'
 import type { TokenDefinition } from './token-definition.ts'
 import { createTokenRequest, type TokenRequest } from './token-request.ts'
@@ -38,7 +38,7 @@ export type FetchOutcome = Extract<TokenAnswer, { kind: 'token' }> | FetchFailur
 export interface FetchEnvironment<D extends TokenDefinition> {
   /** Wall clock. */
   readonly nowMs: () => number
-  readonly upstreamOf: (definition: D) => Upstream
+  readonly upstreamOf: (definition: D) => RequestSender
   /** Takes secrets out of a text. */
   readonly redact?: (text: string) => string
 }

@@ -33,7 +33,13 @@ const renderConfig = (api: string, tokenUrl: string) => ({
       auth_server_url: tokenUrl,
       allowed_scopes: ['a', 'b'],
     },
-    { name: 'later', type: 'ntlm', username: 'CORP\\me', password: 'correct-horse-battery' },
+    {
+      name: 'later',
+      type: 'hmac',
+      key: 'correct-horse-battery-staple-0123456789',
+      string_to_sign: ['body'],
+      headers: { 'X-Sig': '{signature}' },
+    },
   ],
   outgoing: [
     { name: 'plain', url: `${api}/plain`, security: 'key', methods: ['GET'] },

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { BasicAuthDefinition } from '../../src/config/model.ts'
 import { createDestination, type Destination } from '../../src/egress/destination.ts'
+import { NtlmUpstreams } from '../../src/egress/ntlm/upstreams.ts'
 import { createProxyFor } from '../../src/egress/parent-proxy.ts'
 import { DestinationUpstreams, type DialSettings } from '../../src/egress/upstreams.ts'
 import { basicAuth, passwordEntry } from '../inbound/sample-config.ts'
@@ -87,6 +88,7 @@ async function startProxy(t: Test, definition: BasicAuthDefinition = rotation) {
       { url: `http://127.0.0.1:${port}`, security: 'px', noProxy: [] },
       new Map([['px', px]]),
       () => clock.nowMs,
+      new NtlmUpstreams({ monotonicMs: () => 0, onHandshake: ignore, onHeld: ignore }),
     ),
   })
   return { clock, seen, settings: settingsOf(definition), settingsOf }
@@ -160,3 +162,7 @@ t.test('a destination keeps its connections though many others were called since
   await ask(upstreams, near, settings)
   t.equal(seen.connections, 2, 'what is used is not pushed out')
 })
+
+function ignore(): void {
+  // Nobody logs in here.
+}

@@ -78,7 +78,8 @@ export async function startLab(t: Owner): Promise<Lab> {
   }
 }
 
-const LINE = /^\d+ (?<port>\d+)p k=\d+ (?<line>.+) -> (?<status>\d+) auth=(?<auth>.*) user=(?<user>.*)$/
+const LINE =
+  /^\d+ (?<port>\d+)p k=\d+ (?<line>.+) -> (?<status>\d+) auth=(?<auth>.*) user=(?<user>.*)$/
 
 function parseLine(text: string): LoggedRequest[] {
   const { port = '', line = '', status, auth = '', user = '' } = LINE.exec(text)?.groups ?? {}

@@ -200,11 +200,13 @@ E
   mkdir -p "$LAB"/samba/{private,lock,state,cache,run}
   chmod 700 "$LAB/samba/private"
 
-  # -- squid: one process, two ports
+  # -- squid: one process, two ports; a name that it alone resolves, since loopback needs no proxy
+  printf '127.0.0.1 localhost ntlm.sidegate.test\n' >"$LAB/etc/hosts"
   cat >"$LAB/etc/squid.conf" <<E
 http_port $H:$P_SQUID
 http_port $H:$P_ACCEL accel defaultsite=$H:$P_ACCEL
 visible_hostname ntlm-lab
+hosts_file $LAB/etc/hosts
 pid_filename $LAB/run/squid-own.pid
 cache_log $LAB/log/squid-cache.log
 access_log stdio:$LAB/log/squid-access.log

@@ -1,8 +1,10 @@
 /** The engine against every published exchange, and what a server makes of its answers. */
 import t from 'tap'
+import { readAvPairs, writeAvPairs } from '../../src/ntlm/av-pairs.ts'
 import { NtlmEngine, type EngineOptions } from '../../src/ntlm/engine.ts'
 import { NtlmFault } from '../../src/ntlm/fault.ts'
-import { ntHashOf } from '../../src/ntlm/identity.ts'
+import { ntHashOf, responseKey } from '../../src/ntlm/identity.ts'
+import { setMic } from '../../src/ntlm/messages.ts'
 import { Secret } from '../../src/secret.ts'
 import {
   challengeWith,
@@ -53,17 +55,23 @@ t.test('everything at once, byte for byte', (t) => {
   t.end()
 })
 
-t.test('proof, key and code of a Windows browser, from its own bytes', (t) => {
+t.test('proof, key and code of a Windows browser, from its own attributes', (t) => {
   const blob = fieldOf(windows.type3, 20).subarray(16)
-  t.strictSame(hmac(windows.responseKey, windows.nonce, blob), windows.proof)
-  t.strictSame(hmac(windows.responseKey, windows.proof), windows.sessionKey)
-  const zeroed = Buffer.from(windows.type3)
-  zeroed.fill(0, 72, 88)
-  t.strictSame(hmac(windows.sessionKey, windows.type1, windows.type2, zeroed), windows.mic)
+  const pairs = readAvPairs(blob.subarray(28))
   t.strictSame(
-    pairsOf(windows.type3).map(([id]) => id),
+    pairs.map(({ id }) => id),
     [2, 1, 4, 3, 5, 7, 6, 8, 10, 9],
   )
+  const list = writeAvPairs(pairs)
+  const key = responseKey(ntHashOf(new Secret(windows.password)), windows)
+  const rest = blob.subarray(28 + list.length)
+  const proof = hmac(key, windows.nonce, blob.subarray(0, 28), list, rest)
+  t.strictSame(proof, windows.proof)
+  t.strictSame(hmac(key, proof), windows.sessionKey)
+  const zeroed = Buffer.from(windows.type3)
+  setMic(zeroed, Buffer.alloc(16))
+  setMic(zeroed, hmac(windows.sessionKey, windows.type1, windows.type2, zeroed))
+  t.strictSame(zeroed, windows.type3)
   t.end()
 })
 

@@ -2,9 +2,12 @@
  * Published exchanges, byte for byte: MS-NLMP 4.2, a Windows 7 browser with a Windows Server 2008 R2
  * (test data of gss-ntlmssp; the credentials are its publisher's lab), and one with all features at
  * once whose response, key and code were checked with another implementation. Below them challenges
- * made from these, and a server's view of the answers, which shares no code with the engine.
+ * made from these, a server's view of the answers, which shares no code with the engine, and a run of
+ * the one against the other.
  */
 import { createHmac } from 'node:crypto'
+import { NtlmEngine } from '../../src/ntlm/engine.ts'
+import { NtlmFault } from '../../src/ntlm/fault.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'hex')
 const base64 = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'base64')
@@ -245,7 +248,7 @@ export function createHostileChallenge(dice: Dice): Buffer {
 }
 
 function createBase(dice: Dice): Buffer {
-  return dice.pick([everything, windows, specification]).type2
+  return dice.pick([everything.type2, windows.type2, specification.type2])
 }
 
 /** Well-formed, with attributes that no server sends like that. */
@@ -285,4 +288,65 @@ function tamper(message: Buffer, dice: Dice): Buffer {
       if (at < message.length) message[at] = (message[at] ?? 0) ^ (1 << dice.roll(8))
       return message
   }
+}
+
+interface FuzzResult {
+  readonly answered: number
+  readonly refused: number
+  /** The first ones, with the challenge in hexadecimal. */
+  readonly complaints: readonly string[]
+}
+
+/**
+ * Gives the engine hostile challenges, each twice and with other bytes around it, so that a byte read
+ * from outside shows as another outcome.
+ */
+export function fuzzEngine({ seed, cases }: { seed: number; cases: number }): FuzzResult {
+  const dice = new Dice(seed)
+  const complaints: string[] = []
+  let answered = 0
+  for (let count = 0; count < cases && complaints.length < 5; count++) {
+    const challenge = createHostileChallenge(dice)
+    const [type2, again] = [surround(challenge, 0x00), surround(challenge, 0xa5)]
+    const engine = createFixedEngine(dice.roll(2) === 0)
+    const outcome = attempt(engine, type2)
+    const wrong = Buffer.isBuffer(outcome) ? judge(engine.start(), type2, outcome) : []
+    if (Buffer.isBuffer(outcome)) answered += 1
+    else if (!(outcome instanceof NtlmFault)) wrong.push(String(outcome))
+    else if (!/^[a-z0-9, ]+$/i.test(outcome.message)) wrong.push(`said ${outcome.message}`)
+    if (textOf(outcome) !== textOf(attempt(engine, again))) wrong.push('read from outside')
+    if (!type2.equals(challenge)) wrong.push('wrote into the challenge')
+    for (const complaint of wrong) complaints.push(`${complaint}: ${challenge.toString('hex')}`)
+  }
+  return { answered, refused: cases - answered, complaints }
+}
+
+function createFixedEngine(isBound: boolean) {
+  const { user, domain, workstation, ntHash, spn, clientNonce, channelBinding } = everything
+  const engine = new NtlmEngine(
+    { user, domain, workstation, ntHash, spn: isBound ? spn : undefined },
+    { nonce: () => clientNonce, nowMs: () => 0 },
+  )
+  return {
+    start: () => engine.start(),
+    finish: (type2: Buffer) => engine.finish(type2, isBound ? channelBinding : undefined),
+  }
+}
+
+function attempt(engine: { finish: (type2: Buffer) => Buffer }, type2: Buffer): unknown {
+  try {
+    return engine.finish(type2)
+  } catch (error) {
+    return error
+  }
+}
+
+function textOf(outcome: unknown): string {
+  return Buffer.isBuffer(outcome) ? outcome.toString('hex') : String(outcome)
+}
+
+function surround(message: Buffer, filler: number): Buffer {
+  const whole = Buffer.alloc(message.length + 128, filler)
+  message.copy(whole, 64)
+  return whole.subarray(64, 64 + message.length)
 }

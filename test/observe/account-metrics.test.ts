@@ -5,7 +5,7 @@ import { AccountMetrics } from '../../src/observe/account-metrics.ts'
 function render(metrics: AccountMetrics): string {
   return metrics
     .families()
-    .flatMap(({ samples }) => [...samples()])
+    .flatMap((family) => [...family.samples()])
     .join('')
 }
 

@@ -74,6 +74,9 @@ function pickCredential(
   notes: string[],
 ): Credential | undefined {
   const { definition } = injector
+  if (definition.type === 'ntlm') {
+    notes.push(`no header carries it: the connection logs in by NTLM as ${definition.username}`)
+  }
   if (definition.type !== 'bearer_token') {
     const credential = injector.obtain(scopes)
     return credential instanceof Promise ? undefined : credential

@@ -7,6 +7,7 @@ import type { BearerTokenDefinition, Config, Listen } from '../../config/model.t
 import { PasswordChecker } from '../../credentials/checker.ts'
 import type { EgressGeneration } from '../../egress/generation.ts'
 import { Interceptor } from '../../egress/intercept.ts'
+import { NtlmUpstreams } from '../../egress/ntlm/upstreams.ts'
 import { prepareEgress } from '../../gate/egress.ts'
 import type { Log } from '../../observe/log.ts'
 import { Metrics } from '../../observe/metrics.ts'
@@ -21,6 +22,8 @@ const PASSWORD_CHECKS = { concurrency: 1, queue: 1, cache: 1, cacheTtlMs: 1 }
 export interface EgressWorld {
   readonly config: Config
   readonly generation: EgressGeneration
+  /** Connections that log in; none is made unless something is sent. */
+  readonly ntlm: NtlmUpstreams
   /** The ports that egress would listen on. */
   readonly ports: ReadonlySet<number>
   /** Where the NAME form would be asked for on this machine: `http://127.0.0.1:3128`. */
@@ -32,6 +35,7 @@ export function createEgressWorld(config: Config): EgressWorld {
   const ownUrl = findOwnUrl(config)
   const secret = randomBytes(32)
   const monotonicMs = () => performance.now()
+  const ntlm = new NtlmUpstreams({ monotonicMs, onHandshake: ignore, onHeld: ignore })
   const generation = prepareEgress(
     config,
     { number: 1, definitionGenerations: new Map() },
@@ -44,6 +48,7 @@ export function createEgressWorld(config: Config): EgressWorld {
         monotonicMs,
       }),
       keyedHashSecret: secret,
+      ntlm,
       tokens: new Tokens<BearerTokenDefinition>({
         monotonicMs,
         nowMs: Date.now,
@@ -61,7 +66,7 @@ export function createEgressWorld(config: Config): EgressWorld {
     },
   )
   if (generation === undefined) throw new CommandError('the configuration has no egress')
-  return { config, generation, ports: listPorts(config), ownUrl }
+  return { config, generation, ntlm, ports: listPorts(config), ownUrl }
 }
 
 /** What stands in where `listen` asks for any free port. */

@@ -5,8 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { SidegateError } from '../../errors.ts'
 import { findFraming, latin1Headers } from '../../http/answer.ts'
-import type { SentRequest, UpstreamEvents } from '../../http/upstream-call.ts'
-import type { Upstream } from '../../http/upstream.ts'
+import type { RequestSender, SentRequest, UpstreamEvents } from '../../http/upstream-call.ts'
 
 /** What the API said. */
 export interface ApiAnswer {
@@ -32,7 +31,7 @@ const MAX_BODY_BYTES = 64 * 1024
 const BODY_MS = 2000
 
 /** Sends the request, once. */
-export function ask(upstream: Upstream, request: ApiRequest): Promise<ApiAnswer> {
+export function ask(upstream: RequestSender, request: ApiRequest): Promise<ApiAnswer> {
   return new Promise((resolve, reject) => {
     new Question(request, resolve, reject).start(upstream)
   })
@@ -61,7 +60,7 @@ class Question implements UpstreamEvents {
     this.#reject = reject
   }
 
-  start(upstream: Upstream): void {
+  start(upstream: RequestSender): void {
     const { method, path, headers } = this.#request
     const request = { method, path, headers, body: undefined, isWebSocket: false }
     this.#call = upstream.prepare(request, this)

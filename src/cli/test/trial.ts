@@ -68,8 +68,9 @@ class Trial {
 
   constructor(options: TrialOptions) {
     this.#options = options
-    this.#generation = createEgressWorld(options.config).generation
-    this.#dialler = new Dialler(options.config, this.#generation)
+    const world = createEgressWorld(options.config)
+    this.#generation = world.generation
+    this.#dialler = new Dialler(options.config, world)
   }
 
   close(): void {
@@ -160,7 +161,7 @@ class Trial {
   ): Promise<ApiAnswer> {
     const { connection, method, onRequest } = this.#options
     const { rules } = route.value
-    const { upstream, hop } = this.#dial({ destination, route })
+    const { upstream, hop } = this.#dial({ destination, route }, credential)
     const given = ['Accept', '*/*', 'User-Agent', `sidegate-test/${version}`]
     const headers = forwardHeaders({
       names: given.flatMap((text, at) => (at % 2 === 0 ? [text.toLowerCase()] : [])),
@@ -187,9 +188,15 @@ class Trial {
     }
   }
 
-  #dial({ destination, route }: Pick<Sent, 'destination' | 'route'>): Dialled {
+  #dial(
+    { destination, route }: Pick<Sent, 'destination' | 'route'>,
+    credential: Credential | undefined,
+  ): Dialled {
+    const definition = route.value.injector?.definition
     try {
-      return this.#dialler.dial(destination, route.value.dial)
+      return credential !== undefined && definition?.type === 'ntlm'
+        ? this.#dialler.dialNtlm(destination, route.value, definition)
+        : this.#dialler.dial(destination, route.value.dial)
     } catch (error) {
       if (!(error instanceof SidegateError)) throw error
       const { why, cure } = explainNetworkError(error)

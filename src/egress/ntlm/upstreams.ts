@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { LRUCache } from 'lru-cache'
 import type { NtlmDefinition } from '../../config/model.ts'
+import type { ProxyLogin } from '../../http/connector.ts'
 import type { UpstreamOptions } from '../../http/upstream-connection.ts'
 import { channelBindingOf } from '../../ntlm/channel-binding.ts'
 import { NtlmEngine } from '../../ntlm/engine.ts'
@@ -14,8 +15,9 @@ import { ntHashOf, readIdentity } from '../../ntlm/identity.ts'
 import type { Client } from '../clients.ts'
 import type { Destination } from '../destination.ts'
 import { NtlmAccount } from './account.ts'
-import { ORIGIN } from './asker.ts'
+import { ORIGIN, PROXY } from './asker.ts'
 import type { Handshake, HandshakeResult } from './call.ts'
+import { createProxyLogin, type ProxyLoginOptions } from './proxy-login.ts'
 import { NtlmUpstream } from './upstream.ts'
 
 const MAX_KEPT = 1024
@@ -76,7 +78,7 @@ export class NtlmUpstreams {
       outgoing,
       [definition.name, definition.fingerprint],
       client === undefined ? null : [client.definition, client.identity],
-      [destination.kind, destination.authority],
+      [destination.kind, destination.authority, destination.staysLocal],
       options,
     ])
     let upstream = this.#kept.get(key)
@@ -88,23 +90,53 @@ export class NtlmUpstreams {
   }
 
   #create({ definition, destination, options }: NtlmUse): NtlmUpstream {
-    const { account, ntHash } = this.#accountOf(definition)
     const { scheme, host, authority } = destination
-    const identity = readIdentity(definition.username, definition.domain)
-    const { workstation } = definition
-    // The host alone, whatever the port (facts of Windows' own clients).
-    const engineOptions = { ...identity, ntHash, workstation, spn: `HTTP/${host}` }
-    const isSecured = scheme === 'https'
     return new NtlmUpstream({
+      ...this.#loginOf(definition, host, scheme === 'https'),
       origin: `${scheme}://${authority}`,
       options: { ...options, keepAliveMs: KEEP_ALIVE_MS, isTunnel: true },
-      account,
       asker: ORIGIN,
-      createHandshake: () => createHandshake(new NtlmEngine(engineOptions), isSecured),
-      onHandshake: (result) => {
-        this.#options.onHandshake(definition.name, result)
-      },
     })
+  }
+
+  /** Cleartext requests in absolute form, over connections to a parent proxy that have logged in. */
+  createProxySender(
+    definition: NtlmDefinition,
+    proxyHost: string,
+    origin: string,
+    options: UpstreamOptions,
+  ): NtlmUpstream {
+    return new NtlmUpstream({
+      ...this.#loginOf(definition, proxyHost, false),
+      origin,
+      options: { ...options, keepAliveMs: KEEP_ALIVE_MS },
+      asker: PROXY,
+    })
+  }
+
+  /** For tunnels through a parent proxy. */
+  createProxyLogin(definition: NtlmDefinition, proxyHost: string): ProxyLogin {
+    return {
+      begin: (callback) => {
+        // Made anew each time: the definition may have been forgotten, and come again.
+        createProxyLogin(this.#loginOf(definition, proxyHost, false)).begin(callback)
+      },
+    }
+  }
+
+  #loginOf(definition: NtlmDefinition, host: string, isBound: boolean): ProxyLoginOptions {
+    const { account, ntHash } = this.#accountOf(definition)
+    const { name, username, domain, workstation } = definition
+    // The host alone, whatever the port: so do Windows' own clients.
+    const identity = readIdentity(username, domain)
+    const options = { ...identity, ntHash, workstation, spn: `HTTP/${host}` }
+    return {
+      account,
+      createHandshake: () => createHandshake(new NtlmEngine(options), isBound),
+      onHandshake: (result) => {
+        this.#options.onHandshake(name, result)
+      },
+    }
   }
 
   #accountOf(definition: NtlmDefinition): Known {
