@@ -18,6 +18,15 @@ const PROGRAMS = {
   promtool: 'prometheus',
   squid: 'squid',
   git: 'git',
+  openssl: 'openssl',
+  // The NTLM servers; the modules come with no program of their own.
+  apache2: 'apache2-bin',
+  winbindd: 'winbind',
+  ntlm_auth: 'winbind',
+  smbpasswd: 'samba-common-bin',
+  mod_auth_gssapi: 'libapache2-mod-auth-gssapi',
+  'gss-ntlmssp': 'gss-ntlmssp',
+  'python3-gssapi': 'python3-gssapi',
   // No program: a module of some Python.
   'python3-requests': 'python3-requests',
   // `java` alone cannot compile the client that the tests bring.
@@ -30,8 +39,17 @@ const UNPACK_MS = 180_000
 const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
 const POLICY = '/usr/sbin/policy-rc.d'
 
+/** What comes without a program of its own: how to see that it is there. */
+const CHECKS = {
+  // The first Python of the path, or Debian's own: the tests take either.
+  'python3-requests': () => canImport('requests', 'python3', '/usr/bin/python3'),
+  'python3-gssapi': () => canImport('gssapi', '/usr/bin/python3'),
+  mod_auth_gssapi: () => existsSync('/usr/lib/apache2/modules/mod_auth_gssapi.so'),
+  'gss-ntlmssp': () => existsSync('/usr/share/doc/gss-ntlmssp'),
+}
+
 function isThere(program) {
-  if (program === 'python3-requests') return hasRequests()
+  if (CHECKS[program] !== undefined) return CHECKS[program]()
   return FOLDERS.some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK)
@@ -42,10 +60,9 @@ function isThere(program) {
   })
 }
 
-/** Whether the first Python of the path, or Debian's own, has it: the tests take either. */
-function hasRequests() {
-  return ['python3', '/usr/bin/python3'].some(
-    (python) => spawnSync(python, ['-c', 'import requests'], { stdio: 'ignore' }).status === 0,
+function canImport(module, ...pythons) {
+  return pythons.some(
+    (python) => spawnSync(python, ['-c', `import ${module}`], { stdio: 'ignore' }).status === 0,
   )
 }
 

@@ -1,6 +1,8 @@
 /** The real NTLM servers of `ntlm-servers.sh`, on ports of their own, for one test file. */
-import { readFile } from 'node:fs/promises'
+import { chmod, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createFolder, findFreePort, missing, run, type Owner } from './programs.ts'
 
@@ -13,11 +15,17 @@ export const accounts = {
   games: { username: 'LABSRV\\games', password: 'Gam3s-Pass!' },
 } as const
 
+const MODULES = ['/usr/lib/apache2/modules/mod_auth_gssapi.so', '/usr/share/doc/gss-ntlmssp']
+
 /** `false`, or why there can be no lab. */
-export const skipLab: string | false =
-  process.getuid?.() === 0
-    ? missing('apache2', 'squid', 'winbindd', 'smbpasswd', 'ntlm_auth', 'openssl', 'python3')
-    : 'winbindd and the users of apache and squid need root'
+export const skipLab: string | false = findReason()
+
+function findReason(): string | false {
+  if (process.getuid?.() !== 0) return 'winbindd and the users of apache and squid need root'
+  const absent = MODULES.filter((path) => !existsSync(path))
+  if (absent.length > 0) return `${absent.join(' and ')} not there ("make interop" installs it)`
+  return missing('apache2', 'squid', 'winbindd', 'smbpasswd', 'ntlm_auth', 'openssl', 'python3')
+}
 
 export interface Lab {
   /** Apache with mod_auth_gssapi. */
@@ -49,7 +57,10 @@ export interface LoggedRequest {
 const SCRIPT = fileURLToPath(new URL('../../../../test/interop/ntlm-servers.sh', import.meta.url))
 
 export async function startLab(t: Owner): Promise<Lab> {
-  const folder = join(await createFolder(t), 'lab')
+  const parent = await createFolder(t)
+  // Apache and Squid run as users of their own.
+  await chmod(parent, 0o755)
+  const folder = join(parent, 'lab')
   const ports = await Promise.all(Array.from({ length: 5 }, findFreePort))
   const [http = 0, https = 0, squid = 0, accelerator = 0, cbt = 0] = ports
   const env = {
@@ -72,6 +83,8 @@ export async function startLab(t: Owner): Promise<Lab> {
     bindings: `https://localhost:${cbt}`,
     ca: await readFile(join(folder, 'etc', 'server.crt'), 'utf8'),
     async requests() {
+      // Apache writes a line when the connection is done with its request.
+      await sleep(300)
       const text = await readFile(join(folder, 'log', 'apache-access.log'), 'utf8')
       return text.split('\n').flatMap(parseLine)
     },
@@ -79,7 +92,7 @@ export async function startLab(t: Owner): Promise<Lab> {
 }
 
 const LINE =
-  /^\d+ (?<port>\d+)p k=\d+ (?<line>.+) -> (?<status>\d+) auth=(?<auth>.*) user=(?<user>.*)$/
+  /^\d+ (?<port>\d+) k=\d+ (?<line>.+) -> (?<status>\d+) auth=(?<auth>.*) user=(?<user>.*)$/
 
 function parseLine(text: string): LoggedRequest[] {
   const { port = '', line = '', status, auth = '', user = '' } = LINE.exec(text)?.groups ?? {}

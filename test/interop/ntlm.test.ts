@@ -206,9 +206,8 @@ void t.test('NTLM', { skip: skipLab }, async (t) => {
     },
   )
 
-  await t.test('a server that closes between the legs, or offers nothing, is 502', async (t) => {
+  await t.test('a server that never gives a challenge is 502, and nothing is held', async (t) => {
     const fresh = await startGate(t, lab)
-    t.equal(await fresh.status('/bob/nokeepalive/hello.txt'), '502 ntlm_failed')
     t.equal(await fresh.status('/bob/unbound/hello.txt'), '502 ntlm_failed')
     t.match(await fresh.sidegate.status(), { held: [] }, 'nothing was refused')
   })
