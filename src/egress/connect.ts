@@ -105,6 +105,10 @@ function pass(visit: ConnectVisit, target: ConnectTarget, passage: Passage): voi
       }
       visit.answered(200)
       const tunnel = visit.exchange.acceptConnect()
+      const leave = (): void => {
+        tunnel.socket.destroy()
+      }
+      upstream.once('close', leave)
       void sniff(tunnel.socket, FIRST_BYTE_MS).then((spoken) => {
         if (spoken === 'tls') {
           const pair = new TunnelPair(tunnel.socket, upstream, {
@@ -122,6 +126,7 @@ function pass(visit: ConnectVisit, target: ConnectTarget, passage: Passage): voi
           visit.session(session, routes)
           return
         }
+        upstream.off('close', leave)
         upstream.destroy()
         if (spoken === 'cleartext') serveCleartext(visit, target, tunnel)
         else tunnel.socket.destroy()

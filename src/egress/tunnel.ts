@@ -8,6 +8,9 @@ import type { Watchdog, Watched } from '../http/watchdog.ts'
 /** The first byte of every TLS connection: a handshake record (RFC 8446, section 5.1). */
 const HANDSHAKE = 0x16
 
+/** How long nothing may pass once one side has ended. */
+const HALF_OPEN_MS = 60_000
+
 /** Tells whether TLS follows; `undefined` where nothing came in time or the client left. */
 export function sniff(socket: Socket, withinMs: number): Promise<'tls' | 'cleartext' | undefined> {
   return new Promise((resolve) => {
@@ -68,6 +71,8 @@ export class TunnelPair implements Watched {
       client.destroy()
     })
     options.watchdog.watch(this)
+    // What ended before anybody listened says nothing any more.
+    if (isOver(client) || isOver(upstream)) this.close()
   }
 
   close(): void {
@@ -76,12 +81,18 @@ export class TunnelPair implements Watched {
     this.#watchdog.forget(this)
   }
 
+  /** Whoever has ended its side may be gone altogether. */
+  #patienceMs(): number {
+    const isHalfOpen = this.#client.readableEnded || this.#upstream.readableEnded
+    return isHalfOpen ? Math.min(HALF_OPEN_MS, this.#idleMs) : this.#idleMs
+  }
+
   tick(now: number): void {
     const seen = this.#client.bytesRead + this.#upstream.bytesRead
     if (seen !== this.#seenBytes) {
       this.#seenBytes = seen
       this.#lastByteAt = now
-    } else if (now - this.#lastByteAt > this.#idleMs) {
+    } else if (now - this.#lastByteAt > this.#patienceMs()) {
       this.close()
     }
   }
@@ -90,7 +101,8 @@ export class TunnelPair implements Watched {
 function join(from: Socket, to: Socket): void {
   from.on('error', ignore)
   from.on('data', (chunk: Buffer) => {
-    if (!to.write(chunk)) from.pause()
+    if (!to.writable) from.destroy()
+    else if (!to.write(chunk)) from.pause()
   })
   from.on('end', () => {
     to.end()
@@ -99,6 +111,10 @@ function join(from: Socket, to: Socket): void {
     from.resume()
   })
   from.resume()
+}
+
+function isOver(socket: Socket): boolean {
+  return socket.destroyed || socket.readableEnded
 }
 
 function ignore(): void {

@@ -3,6 +3,7 @@
  * pipelined, and nothing is answered after the connection was condemned.
  */
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { Code } from '../errors.ts'
 import type { Exchange, Peer } from './exchange.ts'
 
@@ -204,7 +205,8 @@ export class Connection implements Peer {
   cut(): void {
     this.condemn()
     // To HTTP/1.0 a FIN is the end of a whole answer. TLS says so in a message, which is not sent.
-    if (this.isTls || this.address === 'unix') this.socket.destroy()
+    // Asked of the socket itself: cleartext may come out of a tunnel within TLS.
+    if (this.socket instanceof TLSSocket || this.address === 'unix') this.socket.destroy()
     else this.socket.resetAndDestroy()
   }
 

@@ -8,6 +8,8 @@ import type { Watchdog, Watched } from './watchdog.ts'
 /** RFC 6455 7.4.1: going away, and policy violation. */
 export type CloseCode = 1001 | 1008
 
+/** How long nothing may pass once one side has ended. */
+const HALF_OPEN_MS = 60_000
 /** How long the other side may take to answer our Close frame, or to reach a frame boundary. */
 const CLOSE_GRACE_MS = 3000
 
@@ -56,7 +58,10 @@ export class WebSocketPair implements Watched {
   }
 
   tick(now: number): void {
-    if (now > this.#closeBy || now - this.#lastByteAt > this.#idleMs) this.#client.destroy()
+    // Whoever has ended its side may be gone altogether.
+    const isHalfOpen = this.#client.readableEnded || this.#upstream.readableEnded
+    const patienceMs = isHalfOpen ? Math.min(HALF_OPEN_MS, this.#idleMs) : this.#idleMs
+    if (now > this.#closeBy || now - this.#lastByteAt > patienceMs) this.#client.destroy()
   }
 
   #pump(from: Duplex, to: Duplex): void {

@@ -85,15 +85,15 @@ t.test('a missing configuration is a problem, not a stack', async (t) => {
 
 t.test('types that this version does not serve are named', async (t) => {
   const cwd = await createFolder(t)
-  const ntlm = `egress: { listen: 127.0.0.1:3128 }
+  const egress = `egress: { listen: 127.0.0.1:3128 }
 outgoing: [{ name: files, url: 'https://files.example', security: windows }]
 `
   const text = good.replace(
     /^security:\n/m,
-    `security:\n  - { name: windows, type: ntlm, username: 'CORP\\svc', password: ${'x'.repeat(20)} }\n`,
+    `security:\n  - { name: windows, type: session, username: a, password: ${'x'.repeat(20)}, login: { url: "https://a.example/t" }, extract: { sid: "cookie:ID" }, apply: { cookies: { ID: "{sid}" } } }\n`,
   )
-  await writeFile(join(cwd, 'sidegate.yaml'), text + ntlm, { mode: 0o600 })
+  await writeFile(join(cwd, 'sidegate.yaml'), text + egress, { mode: 0o600 })
   const { code, stdout } = await runCli(['check'], { cwd, env })
   t.equal(code, 0, stdout)
-  t.match(stdout, 'not served in this version, and refused: windows (ntlm)')
+  t.match(stdout, 'not served in this version, and refused: windows (session)')
 })
