@@ -199,7 +199,11 @@ export class Server {
       new SocketExchange(connection, request, (socket, tunnel) => {
         const { address } = connection
         socket.on('error', ignore)
-        this.#open(socket, { address, isTls: connection.isTls || socket !== connection.socket, tunnel })
+        this.#open(socket, {
+          address,
+          isTls: connection.isTls || socket !== connection.socket,
+          tunnel,
+        })
         this.#parse(socket)
       }),
     )
