@@ -1,9 +1,8 @@
 /** The real NTLM servers of `ntlm-servers.sh`, on ports of their own, for one test file. */
 import { chmod, readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { createFolder, findFreePort, missing, run, type Owner } from './programs.ts'
 
 /** Valid in the lab alone. */
@@ -54,7 +53,8 @@ export interface LoggedRequest {
   readonly user: string
 }
 
-const SCRIPT = fileURLToPath(new URL('../../../../test/interop/ntlm-servers.sh', import.meta.url))
+/** Tests run in the root of the checkout, wherever they were compiled to. */
+const SCRIPT = resolve('test/interop/ntlm-servers.sh')
 
 export async function startLab(t: Owner): Promise<Lab> {
   const parent = await createFolder(t)
