@@ -218,11 +218,13 @@ class Events {
     const watched = [...ids, '', ...[...entries].sort()].join('\0')
     if (this.#isOff || watched === this.#watched) return
     this.#watched = watched
-    // Closed before the next is opened: chokidar shares handles by path, and this one's is stale.
+    // Closed before the next is opened: two sources at once would tell everything twice.
     await this.#drop()
     if (this.#hasClosed()) return
     const source = this.#open(paths, {
-      persistent: true,
+      // Chokidar loses hold of a watch whose directory it is reading when it is closed: such a watch
+      // must not keep the process alive, nor be shared with the next source.
+      persistent: false,
       ignoreInitial: true,
       ignorePermissionErrors: true,
       followSymlinks: false,

@@ -458,6 +458,22 @@ t.test('a watcher that only polls does not keep the process alive', (t) => {
   t.end()
 })
 
+t.test('nor does one whose events chokidar forgets to close', async (t) => {
+  const dir = t.testdir({ a: 'a' })
+  const persistent: unknown[] = []
+  const { watcher } = makeWatcher(t, {
+    events(_paths, options) {
+      persistent.push(options.persistent)
+      const source = Object.assign(new EventEmitter(), { close: () => Promise.resolve() })
+      queueMicrotask(() => source.emit('ready'))
+      return source
+    },
+  })
+  watcher.watch([join(dir, 'a')], [])
+  await watcher.check()
+  t.same(persistent, [false])
+})
+
 t.test('a big file is read without holding up the loop', async (t) => {
   const dir = t.testdir({ big: Buffer.alloc(64 * 1024 * 1024, 'x').toString() })
   const { watcher, state } = makeWatcher(t, { events: 'none' })
