@@ -13,6 +13,8 @@ const HALF_OPEN_MS = 60_000
 
 /** Tells whether TLS follows; `undefined` where nothing came in time or the client left. */
 export function sniff(socket: Socket, withinMs: number): Promise<'tls' | 'cleartext' | undefined> {
+  // Neither 'end' nor 'close' comes again from one that has gone.
+  if (isOver(socket)) return Promise.resolve(undefined)
   return new Promise((resolve) => {
     const finish = (found: 'tls' | 'cleartext' | undefined): void => {
       clearTimeout(timer)
@@ -47,6 +49,7 @@ export class TunnelPair implements Watched {
   readonly #watchdog: Watchdog
   readonly #idleMs: number
   #seenBytes = -1
+  #isSettled = false
   #lastByteAt = performance.now()
   /** Called once, when both sides are closed. */
   onClosed: (() => void) | undefined
@@ -63,22 +66,34 @@ export class TunnelPair implements Watched {
     join(client, upstream)
     join(upstream, client)
     client.on('close', () => {
-      upstream.destroy()
-      options.watchdog.forget(this)
-      this.onClosed?.()
+      follow(client, upstream)
+      this.#settle()
     })
     upstream.on('close', () => {
-      client.destroy()
+      follow(upstream, client)
+      this.#settle()
     })
     options.watchdog.watch(this)
     // What ended before anybody listened says nothing any more.
-    if (isOver(client) || isOver(upstream)) this.close()
+    if (isOver(client) || isOver(upstream)) {
+      this.close()
+      setImmediate(() => {
+        this.#settle()
+      })
+    }
+  }
+
+  /** Until both are closed, one that takes nothing any more is watched. */
+  #settle(): void {
+    if (this.#isSettled || !this.#client.closed || !this.#upstream.closed) return
+    this.#isSettled = true
+    this.#watchdog.forget(this)
+    this.onClosed?.()
   }
 
   close(): void {
     this.#client.destroy()
     this.#upstream.destroy()
-    this.#watchdog.forget(this)
   }
 
   /** Whoever has ended its side may be gone altogether. */
@@ -88,7 +103,9 @@ export class TunnelPair implements Watched {
   }
 
   tick(now: number): void {
-    const seen = this.#client.bytesRead + this.#upstream.bytesRead
+    // An end is a sign of life too: what is half open has its minute from there.
+    const ends = Number(this.#client.readableEnded) + Number(this.#upstream.readableEnded)
+    const seen = this.#client.bytesRead + this.#upstream.bytesRead + ends
     if (seen !== this.#seenBytes) {
       this.#seenBytes = seen
       this.#lastByteAt = now
@@ -111,6 +128,12 @@ function join(from: Socket, to: Socket): void {
     from.resume()
   })
   from.resume()
+}
+
+/** One has closed, and so does the other: at once after a fault, else when it has sent what it holds. */
+function follow(closed: Socket, other: Socket): void {
+  if (closed.readableEnded && closed.errored === null) other.destroySoon()
+  else other.destroy()
 }
 
 function isOver(socket: Socket): boolean {
