@@ -9,19 +9,19 @@ import { Health } from './admin/health.ts'
 import { createStatus } from './admin/status.ts'
 import { loadInWorker } from './config/load-in-worker.ts'
 import type { LoadResult } from './config/load.ts'
-import type { Config, InboundConfig } from './config/model.ts'
+import type { Config } from './config/model.ts'
 import { findFrozenFiles } from './config/mounts.ts'
 import { findUnserved } from './config/unserved.ts'
 import { secretValues } from './config/secret-values.ts'
 import { createWatcher, type Watcher } from './config/watch.ts'
-import { PasswordChecker } from './credentials/checker.ts'
 import { findRestartRequired, prepareGeneration, type Generation } from './gate/generation.ts'
 import { EgressSide } from './gate/egress-side.ts'
+import { InboundSide } from './gate/inbound-side.ts'
 import { Listeners } from './gate/listeners.ts'
 import { Reloader, type Applied } from './gate/reloader.ts'
-import { openAdmin, openInbound } from './gate/open.ts'
+import { openAdmin } from './gate/open.ts'
 import { Sessions } from './gate/sessions.ts'
-import { Upstreams } from './gate/upstreams.ts'
+import { BodyBudget, DEFAULT_BUFFERED_BYTES } from './http/kept-body.ts'
 import { Watchdog } from './http/watchdog.ts'
 import type { InboundGeneration } from './inbound/route.ts'
 import { createAccessLog, type AccessLog } from './observe/access.ts'
@@ -41,12 +41,6 @@ export interface GateOptions {
 /** A configuration without problems. */
 export type Loaded = Extract<LoadResult, { readonly config: Config }>
 
-/** Names of dropped headers that are remembered as logged. */
-const MAX_DROPPED_NAMES = 1000
-
-/** Of a configuration without `inbound`. */
-const NO_PASSWORD_CHECKS = { concurrency: 1, queue: 1, cache: 1, cacheTtlMs: 1 }
-
 /** The process, from its first configuration to its end. */
 export class Gate {
   readonly log: ProcessLog
@@ -57,14 +51,11 @@ export class Gate {
   readonly #accessLog: AccessLog
   readonly #watchdog = new Watchdog()
   readonly #sessions = new Sessions()
-  readonly #upstreams: Upstreams
   readonly #reloader: Reloader
   readonly #watcher: Watcher
-  readonly #inbound = new Listeners()
+  readonly #inbound: InboundSide
   readonly #egress: EgressSide
   readonly #admin = new Listeners()
-  readonly #droppedNames = new Set<string>()
-  #checker: PasswordChecker | undefined
   #generation: Generation | undefined
   /** What the listeners were opened with. */
   #firstConfig: Config | undefined
@@ -76,12 +67,20 @@ export class Gate {
     const nowMs = Date.now
     this.log = createLog({ level: 'info', format, stream: openDestination(1), redactor, nowMs })
     this.#accessLog = createAccessLog({ log: this.log, redactor, mode: true, nowMs })
-    this.#upstreams = new Upstreams({
-      onSocketOpened: () => {
-        this.#metrics.connectionOpened('upstream')
-      },
-      onSocketClosed: () => {
-        this.#metrics.connectionClosed('upstream')
+    const budget = new BodyBudget(first.inbound?.limits.bufferedBytes ?? DEFAULT_BUFFERED_BYTES)
+    this.#inbound = new InboundSide({
+      metrics: this.#metrics,
+      log: this.log,
+      accessLog: this.#accessLog,
+      watchdog: this.#watchdog,
+      budget,
+      lookupKey: this.#lookupKey,
+      current: () => this.#currentInbound(),
+      onWebSocket: (session) => {
+        // The configuration may have changed between the request and the answer.
+        if (this.#generation !== undefined) {
+          this.#sessions.addInbound(session, this.#generation.config)
+        }
       },
     })
     this.#egress = new EgressSide({
@@ -90,6 +89,7 @@ export class Gate {
       log: this.log,
       accessLog: this.#accessLog,
       watchdog: this.#watchdog,
+      budget,
       lookupKey: this.#lookupKey,
       current: () => this.#generation,
       otherAddresses: () => [...this.#inbound.addresses, ...this.#admin.addresses],
@@ -124,7 +124,7 @@ export class Gate {
   async start(loaded: Loaded, loadedAtMs: number): Promise<void> {
     const { config } = loaded
     await this.#reloader.begin(loaded, loadedAtMs)
-    if (config.inbound !== undefined) await this.#openInbound(config.inbound)
+    if (config.inbound !== undefined) await this.#inbound.open(config.inbound)
     if (config.egress !== undefined) await this.#egress.open(config.egress)
     await this.#openAdmin(config)
     this.#health.becomeReady()
@@ -166,7 +166,7 @@ export class Gate {
     // The app's last calls come while its own requests end.
     await this.#egress.close()
     clearTimeout(cut)
-    this.#upstreams.close()
+    this.#inbound.closeUpstreams()
     this.#watchdog.close()
     this.#admin.destroy()
     await this.#admin.close()
@@ -181,10 +181,7 @@ export class Gate {
     if (before !== undefined) secrets.push(...secretValues(before.config))
     await this.#redactor.setSecrets(secrets)
     const { generation, commit } = await prepareGeneration(config, before, loadedAtMs, {
-      metrics: this.#metrics,
-      upstreams: this.#upstreams,
-      checker: this.#checkerFor(config),
-      lookupKey: this.#lookupKey,
+      ...this.#inbound.servicesFor(config),
       egress: this.#egress,
     })
     this.#generation = generation
@@ -198,52 +195,10 @@ export class Gate {
       outgoing: new Set(config.outgoing.map(({ name }) => name)),
     })
     this.#sessions.closeStale(config)
-    if (config.inbound !== undefined) this.#inbound.renewTls(config.inbound.listeners)
+    this.#inbound.commit(config)
     this.#firstConfig ??= config
     const restartRequired = findRestartRequired(this.#firstConfig, config)
     return { generation: generation.number, restartRequired }
-  }
-
-  /** One for the life of the process: what it remembers is keyed by definition and generation. */
-  #checkerFor(config: Config): PasswordChecker {
-    const settings = config.inbound?.passwordChecks ?? NO_PASSWORD_CHECKS
-    if (this.#checker === undefined) {
-      this.#checker = new PasswordChecker({
-        settings,
-        secret: this.#lookupKey,
-        nowMs: Date.now,
-        monotonicMs: () => performance.now(),
-        onResult: (result) => {
-          this.#metrics.passwordCheck(result)
-        },
-        onFailure: (error) => {
-          this.log.error('password_check_failed', { detail: String(error) })
-        },
-      })
-    } else {
-      this.#checker.configure(settings)
-    }
-    return this.#checker
-  }
-
-  async #openInbound(inbound: InboundConfig): Promise<void> {
-    await openInbound(this.#inbound, inbound, {
-      log: this.log,
-      metrics: this.#metrics,
-      accessLog: this.#accessLog,
-      watchdog: this.#watchdog,
-      unmatchedMetrics: this.#metrics.channel(''),
-      current: () => this.#currentInbound(),
-      onDroppedNames: (names) => {
-        this.#logDroppedNames(names)
-      },
-      onWebSocket: (session) => {
-        // The configuration may have changed between the request and the answer.
-        if (this.#generation !== undefined) {
-          this.#sessions.addInbound(session, this.#generation.config)
-        }
-      },
-    })
   }
 
   #currentInbound(): InboundGeneration {
@@ -275,18 +230,6 @@ export class Gate {
           redact,
         }),
     })
-  }
-
-  /** Each name once, and not without end. */
-  #logDroppedNames(names: readonly string[]): void {
-    for (const name of names) {
-      if (this.#droppedNames.has(name) || this.#droppedNames.size >= MAX_DROPPED_NAMES) continue
-      this.#droppedNames.add(name)
-      this.log.warn('header_dropped', {
-        name,
-        cure: 'name it in allow_header_names to let it pass',
-      })
-    }
   }
 }
 

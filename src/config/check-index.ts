@@ -6,9 +6,8 @@
 import { foldName } from '../http/headers.ts'
 import type { ResolveContext } from './context.ts'
 import { findHeaderValueFault } from './header-rules.ts'
-import type { Definition } from './model.ts'
+import type { Definition, HmacDefinition } from './model.ts'
 import type { DefinitionPlaces } from './places.ts'
-import type { HmacSettings } from './schemes.ts'
 
 /** What of the index is compared; the values are never shown. */
 interface Seen {
@@ -107,18 +106,21 @@ function checkKeys(
   }
 }
 
-function checkSigner(
-  definition: Extract<Definition, { type: 'hmac' | 'session' | 'custom' }>,
-  seen: Seen,
-  report: Report,
-): void {
-  const settings = definition.settings as HmacSettings
+function checkSigner(definition: HmacDefinition, seen: Seen, report: Report): void {
+  const { settings } = definition
   const isTimed = settings.stringToSign.some((part) => part.kind === 'timestamp')
   if (!isTimed && settings.toleranceMs !== undefined) {
     report(
       definition.name,
       '',
       'callers sign no timestamp, so that a request could be sent again for ever, wanted timestamp in string_to_sign and headers, or tolerance: none',
+    )
+  }
+  if (!isTimed && settings.stringToSign.some((part) => part.kind === 'nonce')) {
+    report(
+      definition.name,
+      'string_to_sign',
+      'callers sign a nonce and no timestamp, so that it would have to be remembered for ever, wanted timestamp beside it',
     )
   }
   const isIdSent =

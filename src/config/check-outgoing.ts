@@ -11,7 +11,6 @@ import type { NameRegistry } from './names.ts'
 import { parseUrl } from './network.ts'
 import type { ResolvedGroups } from './resolve-groups.ts'
 import type { ParsedEgress, ParsedOutgoing } from './schema.ts'
-import type { HmacSettings } from './schemes.ts'
 import type { Path } from './tree.ts'
 
 /** Types that can show who they are to our own port: `Proxy-Authorization: Basic`. */
@@ -89,7 +88,7 @@ function listHeaders(definition: Definition): readonly string[] {
   if (definition.type === 'api_key') return [definition.header.toLowerCase()]
   if (definition.type !== 'hmac')
     return definition.type === 'custom' || definition.type === 'session' ? [] : ['authorization']
-  const { headers, keyHeader } = definition.settings as HmacSettings
+  const { headers, keyHeader } = definition.settings
   const names = headers.map(([name]) => name.toLowerCase())
   return keyHeader === undefined ? names : [...names, keyHeader.toLowerCase()]
 }

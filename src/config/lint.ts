@@ -8,7 +8,6 @@ import { lintChannels } from './lint-channels.ts'
 import { lintOutgoing } from './lint-outgoing.ts'
 import type { Config, Definition } from './model.ts'
 import type { DefinitionPlaces } from './places.ts'
-import type { CustomSettings, HmacSettings, SessionSettings } from './schemes.ts'
 import type { Path } from './tree.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -97,18 +96,18 @@ function listEntries(definition: Definition): readonly LintEntry[] {
         digest: digest.toString('latin1'),
       }))
     case 'hmac':
-      return (definition.settings as HmacSettings).keys.map(({ key, notAfterMs }, index) =>
+      return definition.settings.keys.map(({ key, notAfterMs }, index) =>
         describeEntry('keys', index, 'key', key, notAfterMs),
       )
     case 'bearer_token':
     case 'ntlm':
       return [describeEntry(undefined, 0, 'password', definition.password, undefined)]
     case 'session': {
-      const { password } = definition.settings as SessionSettings
+      const { password } = definition.settings
       return [describeEntry(undefined, 0, 'password', password, undefined)]
     }
     case 'custom':
-      return (definition.settings as CustomSettings).secrets.map(([name, secret], index) =>
+      return definition.settings.secrets.map(([name, secret], index) =>
         describeEntry('secrets', index, name, secret, undefined),
       )
   }

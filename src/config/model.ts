@@ -4,7 +4,9 @@
  * 1970. Everything is readonly and plain, so that it can cross a thread (`Secret`s are revived).
  */
 import type { KeyEntry, PasswordEntry } from '../credentials/entries.ts'
+import type { HmacSettings } from '../hmac/settings.ts'
 import type { Secret } from '../secret.ts'
+import type { CustomSettings, SessionSettings } from './schemes.ts'
 
 export interface Config {
   readonly inbound: InboundConfig | undefined
@@ -226,14 +228,29 @@ export interface NtlmDefinition extends DefinitionBase {
   readonly workstation: string
 }
 
-/** Types whose settings are validated here and run by later versions. */
-export interface OtherDefinition extends DefinitionBase {
-  readonly type: 'hmac' | 'session' | 'custom'
-  readonly settings: unknown
+export interface HmacDefinition extends DefinitionBase {
+  readonly type: 'hmac'
+  readonly settings: HmacSettings
+}
+
+export interface SessionDefinition extends DefinitionBase {
+  readonly type: 'session'
+  readonly settings: SessionSettings
+}
+
+export interface CustomDefinition extends DefinitionBase {
+  readonly type: 'custom'
+  readonly settings: CustomSettings
 }
 
 export type Definition =
-  BasicAuthDefinition | ApiKeyDefinition | BearerTokenDefinition | NtlmDefinition | OtherDefinition
+  | BasicAuthDefinition
+  | ApiKeyDefinition
+  | BearerTokenDefinition
+  | NtlmDefinition
+  | HmacDefinition
+  | SessionDefinition
+  | CustomDefinition
 
 export type DefinitionType = Definition['type']
 

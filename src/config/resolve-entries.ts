@@ -3,10 +3,10 @@
  */
 import { createHash } from 'node:crypto'
 import type { KeyEntry, PasswordEntry } from '../credentials/entries.ts'
+import type { HmacKey } from '../hmac/settings.ts'
 import { parsePasswordHash } from '../credentials/hash.ts'
 import type { ResolveContext } from './context.ts'
 import { findHeaderValueFault, hasControl } from './header-rules.ts'
-import type { HmacKey } from './schemes.ts'
 import type { Path } from './tree.ts'
 
 /** Label and life as parsed. */

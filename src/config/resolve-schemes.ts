@@ -1,18 +1,13 @@
 /**
  * hmac, session and custom from the schema's form to their settings.
  */
+import type { HmacPart, HmacSettings } from '../hmac/settings.ts'
 import type { ResolveContext } from './context.ts'
 import { checkPlaintext } from './credential-rules.ts'
 import { findHeaderValueFault } from './header-rules.ts'
 import { resolveHmacKeys } from './resolve-entries.ts'
 import type { ParsedDefinition } from './schema.ts'
-import type {
-  CustomSettings,
-  HmacPart,
-  HmacSettings,
-  SessionCall,
-  SessionSettings,
-} from './schemes.ts'
+import type { CustomSettings, SessionCall, SessionSettings } from './schemes.ts'
 import { findTemplateFault, readTemplateNames } from './templates.ts'
 import type { Path } from './tree.ts'
 

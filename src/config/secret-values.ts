@@ -2,7 +2,6 @@
  * Every secret of a configuration by value, for the redaction of logs.
  */
 import type { ClientTls, Config, Definition, ListenerConfig } from './model.ts'
-import type { CustomSettings, HmacSettings, SessionSettings } from './schemes.ts'
 
 /** The values, Basic credentials also as `user:password`; a redactor leaves out the shortest. */
 export function* secretValues(config: Config): Generator<string> {
@@ -39,16 +38,16 @@ function* ofDefinition(definition: Definition): Generator<string> {
       }
       break
     case 'hmac':
-      for (const { key } of (definition.settings as HmacSettings).keys) yield key.reveal()
+      for (const { key } of definition.settings.keys) yield key.reveal()
       break
     case 'session': {
-      const { username, password } = definition.settings as SessionSettings
+      const { username, password } = definition.settings
       yield password.reveal()
       yield `${username}:${password.reveal()}`
       break
     }
     case 'custom':
-      for (const [, secret] of (definition.settings as CustomSettings).secrets) {
+      for (const [, secret] of definition.settings.secrets) {
         yield secret.reveal()
       }
       break

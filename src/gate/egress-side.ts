@@ -14,7 +14,6 @@ import { Interceptor } from '../egress/intercept.ts'
 import { NtlmUpstreams } from '../egress/ntlm/upstreams.ts'
 import type { EgressServices } from '../egress/services.ts'
 import { DestinationUpstreams } from '../egress/upstreams.ts'
-import { BodyBudget } from '../http/kept-body.ts'
 import { Tokens } from '../oauth/tokens.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Redactor } from '../observe/redact.ts'
@@ -24,13 +23,11 @@ import type { EgressBuilder, Generation } from './generation.ts'
 import { Listeners } from './listeners.ts'
 import { boundConnections, countConnections } from './open.ts'
 
-/** What copies of request bodies may take where there is no `inbound` that says so. */
-const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024
 const DEFAULT_HEADER_BYTES = 64 * 1024
 
 export interface EgressSideOptions extends Pick<
   EgressServices,
-  'watchdog' | 'log' | 'accessLog' | 'onSession'
+  'watchdog' | 'log' | 'accessLog' | 'budget' | 'onSession'
 > {
   readonly metrics: Metrics
   readonly redactor: Redactor
@@ -122,7 +119,7 @@ export class EgressSide implements EgressBuilder {
 
   /** Opens what `egress` asks for; throws `ListenError`. */
   async open(egress: EgressConfig): Promise<void> {
-    const { metrics, log, accessLog, watchdog, onSession } = this.#options
+    const { metrics, log, accessLog, watchdog, budget, onSession } = this.#options
     const handler = createEgressHandler({
       current: () => this.#serving(),
       upstreams: this.#upstreams,
@@ -131,9 +128,7 @@ export class EgressSide implements EgressBuilder {
       log,
       accessLog,
       metricsOf: (outgoing) => metrics.outgoing(outgoing),
-      budget: new BodyBudget(
-        this.#options.current()?.config.inbound?.limits.bufferedBytes ?? DEFAULT_BUFFERED_BYTES,
-      ),
+      budget,
       pseudonym: `sidegate-${randomBytes(6).toString('hex')}`,
       ports: () => this.#ports,
       onUsed: (definition, label) => {

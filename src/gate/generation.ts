@@ -16,6 +16,7 @@ import type { EgressGeneration } from '../egress/generation.ts'
 import { createHeaderPolicy } from '../inbound/forward-headers.ts'
 import type { InboundGeneration, Route } from '../inbound/route.ts'
 import { createTrustedProxies } from '../inbound/trusted-proxies.ts'
+import type { Verification } from '../inbound/verdict.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Upstreams } from './upstreams.ts'
 
@@ -46,6 +47,9 @@ export interface GenerationServices {
   readonly metrics: Metrics
   readonly upstreams: Upstreams
   readonly checker: PasswordChecker
+  /** For those who have to see a body before they let somebody in. */
+  readonly readBody: Verification['readBody']
+  readonly noncesOf: Verification['noncesOf']
   /** Per process; keys are looked up by their HMAC under it. */
   readonly lookupKey: Buffer
   /** Absent where nothing is sent out, as in `explain`. */
@@ -90,6 +94,8 @@ export async function prepareGeneration(
     authenticate: createAuthenticate({
       index,
       checker: services.checker,
+      readBody: services.readBody,
+      noncesOf: services.noncesOf,
       nowMs: Date.now,
       onUsed: (definition, label, nowMs) => {
         services.metrics.lastUsed(definition, label, nowMs)

@@ -8,6 +8,9 @@ const MAX_KEPT_BYTES = 64 * 1024
 const MIN_KEPT_BYTES = 1024
 const EMPTY = Buffer.alloc(0)
 
+/** Where no configuration says how many bytes all copies may take. */
+export const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024
+
 /** What all copies may take together. */
 export class BodyBudget {
   /** Bytes that may still be kept. */
@@ -31,11 +34,13 @@ export class BodyBudget {
 /** The copy of one body: in one buffer, because a chunk costs far more than its bytes. */
 export class KeptBody {
   readonly #budget: BodyBudget
+  readonly #maxBytes: number
   #buffer: Buffer | undefined = EMPTY
   #length = 0
 
-  constructor(budget: BodyBudget) {
+  constructor(budget: BodyBudget, maxBytes = MAX_KEPT_BYTES) {
     this.#budget = budget
+    this.#maxBytes = maxBytes
   }
 
   add(chunk: Buffer): void {
@@ -51,9 +56,9 @@ export class KeptBody {
 
   /** Room for `length` bytes and some more; `false` where that would be too much. */
   #grow(length: number): boolean {
-    if (length > MAX_KEPT_BYTES) return false
+    if (length > this.#maxBytes) return false
     const old = this.#buffer ?? EMPTY
-    const size = Math.min(MAX_KEPT_BYTES, Math.max(length, 2 * old.length, MIN_KEPT_BYTES))
+    const size = Math.min(this.#maxBytes, Math.max(length, 2 * old.length, MIN_KEPT_BYTES))
     if (!this.#budget.take(size - old.length)) return false
     this.#buffer = Buffer.allocUnsafeSlow(size)
     old.copy(this.#buffer, 0, 0, this.#length)

@@ -12,7 +12,7 @@ import {
   type AnswerFraming,
 } from './answer.ts'
 import { filterResponseHeaders } from './headers.ts'
-import type { BodySink, Exchange, ResponseSink } from './exchange.ts'
+import type { BodySink, Exchange, RequestBody, ResponseSink } from './exchange.ts'
 import { KeptBody, type BodyBudget } from './kept-body.ts'
 import { RelayDeadlines, type Late, type RelayTimeouts } from './relay-deadlines.ts'
 import { RequestBodyStream } from './request-body.ts'
@@ -30,6 +30,8 @@ export interface RelayRequest extends RelayTimeouts {
   readonly path: string
   /** For the upstream, without framing headers; the list is taken over. */
   readonly headers: string[]
+  /** The body, where it is not the client's own stream any more. */
+  readonly body?: RequestBody | undefined
   readonly watchdog: Watchdog
   readonly websocketIdleMs: number
   /** Where a copy of the body comes out of, in case it has to be sent again. */
@@ -59,6 +61,8 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
   readonly #exchange: Exchange
   readonly #request: RelayRequest
   readonly #owner: RelayOwner
+  /** Where the body comes from. */
+  readonly #source: RequestBody | undefined
   readonly #body: RequestBodyStream | undefined
   readonly #kept: KeptBody | undefined
   readonly #deadlines: RelayDeadlines
@@ -82,6 +86,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     this.#request = request
     this.#owner = owner
     this.#deadlines = new RelayDeadlines(exchange, request)
+    this.#source = request.body ?? exchange.body
     this.#body = this.#frameBody()
     const { keepsBody } = request
     if (keepsBody !== undefined && this.#body !== undefined) this.#kept = new KeptBody(keepsBody)
@@ -108,7 +113,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   /** A body is framed for every method, by us: a length where it is known, else chunked. */
   #frameBody(): RequestBodyStream | undefined {
-    const body = this.#exchange.body
+    const body = this.#source
     if (body === undefined) return undefined
     if (body.length !== undefined) this.#request.headers.push('Content-Length', String(body.length))
     if (body.length === 0) return undefined
@@ -147,7 +152,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     this.#deadlines.startUpload(performance.now())
     if (this.#isSecond) return
     this.#exchange.sendContinue()
-    if (this.#body !== undefined) this.#exchange.body?.readTo(this)
+    if (this.#body !== undefined) this.#source?.readTo(this)
   }
 
   information(status: number, headers: Buffer[]): void {
@@ -203,7 +208,6 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     this.#call.abort()
     const { upstream, method, path } = this.#request
     const bytes = this.#kept?.bytes
-    const { body: original } = this.#exchange
     let body: RequestBodyStream | undefined
     if (bytes !== undefined && bytes.length > 0) {
       body = new RequestBodyStream(() => undefined)
@@ -211,7 +215,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
       body.push(null)
     }
     // A body is framed for every method, an empty one too.
-    if (original !== undefined) headers.push('Content-Length', String(bytes?.length ?? 0))
+    if (this.#source !== undefined) headers.push('Content-Length', String(bytes?.length ?? 0))
     const again = { method, path, headers, body, isWebSocket: false, needsNewConnection: true }
     this.#call = upstream.prepare(again, this)
     this.#call.start()

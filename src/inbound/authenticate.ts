@@ -3,21 +3,21 @@
  * accepts among the headers and has it verified. Every header is a slot, presented even when it is empty;
  * headers that the channel does not accept are the service's business and are not looked at.
  */
-import type { Exchange } from '../http/exchange.ts'
 import type { ChannelAccess, Slot } from './credential-index.ts'
 import type { Verdict } from './principal.ts'
 import { isBasic } from '../http/authorization.ts'
 import { AMBIGUOUS, MALFORMED, MISSING } from './verdict.ts'
-import type { Verification } from './verdict.ts'
+import type { JudgedExchange, Verification } from './verdict.ts'
 import { verifyApiKey } from './verifiers/api-key.ts'
 import { verifyBasic } from './verifiers/basic-auth.ts'
+import { verifyHmac } from './verifiers/hmac.ts'
 
 /**
  * Gives the verdict on a request: at once, unless a slow hash has to be computed for it. `clientAddress`
  * is what the queue of slow checks is fair by: the rightmost untrusted address.
  */
 export type Authenticate = (
-  exchange: Pick<Exchange, 'headers' | 'names'>,
+  exchange: JudgedExchange,
   channel: ChannelAccess,
   clientAddress: string,
 ) => Verdict | Promise<Verdict>
@@ -32,11 +32,12 @@ export function createAuthenticate(verification: Verification): Authenticate {
 
 function authenticate(
   verification: Verification,
-  { headers, names }: Pick<Exchange, 'headers' | 'names'>,
+  exchange: JudgedExchange,
   channel: ChannelAccess,
   clientAddress: string,
 ): Verdict | Promise<Verdict> {
   if (channel.isOpen) return OPEN
+  const { headers, names } = exchange
   const { slots } = channel
   let presented: Slot | undefined
   let place = 0
@@ -50,12 +51,13 @@ function authenticate(
   }
   if (presented === undefined) return MISSING
   const value = headers[2 * place + 1] ?? ''
-  return verify(verification, channel, presented, value, clientAddress)
+  return verify(verification, channel, presented, value, exchange, clientAddress)
 }
 
 /**
- * `Authorization` can be the header of keys and of Basic on one channel. Then the scheme decides and
- * nothing is tried twice: what says `Basic` is Basic and never a key, everything else is a key. Where
+ * `Authorization` can be the header of keys, signatures and Basic on one channel. Then the scheme decides
+ * and nothing is tried twice: what says `Basic` is Basic and never a key, what has the form of a signature
+ * is one, everything else is a key. Where
  * only Basic is accepted, any other scheme is a malformed credential; where only keys are, the whole value is.
  */
 function verify(
@@ -63,11 +65,19 @@ function verify(
   channel: ChannelAccess,
   slot: Slot,
   value: string,
+  exchange: JudgedExchange,
   clientAddress: string,
 ): Verdict | Promise<Verdict> {
-  const { name, acceptsBasic, keys } = slot
-  if (acceptsBasic && (keys === undefined || isBasic(value))) {
+  const { name, acceptsBasic, keys, signers } = slot
+  const isBasicAlone = keys === undefined && signers === undefined
+  if (acceptsBasic && (isBasicAlone || isBasic(value))) {
     return verifyBasic(verification, channel, name, value, clientAddress)
+  }
+  if (
+    signers !== undefined &&
+    (keys === undefined || signers.find(exchange.headers) !== undefined)
+  ) {
+    return verifyHmac(verification, channel, slot, signers, exchange)
   }
   // Cannot be: a slot accepts one of the two.
   if (keys === undefined) return MALFORMED

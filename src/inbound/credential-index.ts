@@ -11,21 +11,16 @@ import type {
   ChannelConfig,
   Config,
   Definition,
+  HmacDefinition,
 } from '../config/model.ts'
 import { digestPlainPasswords } from '../credentials/checker.ts'
 import { KeyedHash } from '../credentials/keyed-hash.ts'
 import { KeyTable } from '../credentials/key-table.ts'
 import type { RawHeaders } from '../http/exchange.ts'
+import { HmacScheme } from '../hmac/scheme.ts'
 import { listChallenges } from './challenges.ts'
-
-/** A definition as verifiers meet it. */
-export interface IndexedDefinition<Kind extends Definition = Definition> {
-  readonly definition: Kind
-  /** Number of the configuration in which the definition last changed. */
-  readonly generation: number
-  /** All groups it is in, sorted; one array for all definitions with the same groups. */
-  readonly groups: readonly string[]
-}
+import type { IndexedDefinition } from './indexed-definition.ts'
+import { SignerSlot } from './signers.ts'
 
 /** A `basic_auth` definition, as `PasswordChecker` wants it. */
 export interface BasicAccount extends IndexedDefinition<BasicAuthDefinition> {
@@ -42,6 +37,8 @@ export interface Slot {
   readonly acceptsBasic: boolean
   /** All keys that are presented in this header, those of other channels too. */
   readonly keys: KeyTable<KeyOwner> | undefined
+  /** All definitions whose signatures stand in this header, those of other channels too. */
+  readonly signers: SignerSlot | undefined
 }
 
 /** What a channel accepts, and how it says so. */
@@ -53,6 +50,8 @@ export interface ChannelAccess {
   /** Definitions that are named directly. */
   readonly definitions: ReadonlySet<string>
   readonly groups: ReadonlySet<string>
+  /** How long a body may pause that has to be read first. */
+  readonly bodyIdleMs: number
   /** `WWW-Authenticate` of every 401, one for each accepted scheme. */
   readonly challenges: RawHeaders
 }
@@ -107,6 +106,8 @@ interface Reach {
   readonly types: Set<Definition['type']>
   /** Lower-case header names of keys. */
   readonly keyHeaders: Set<string>
+  /** Lower-case names of headers with signatures. */
+  readonly signatureHeaders: Set<string>
   /** The first two Basic definitions: one alone decides the realm. */
   readonly basics: Set<BasicAuthDefinition>
 }
@@ -121,6 +122,8 @@ class IndexBuilder {
   readonly #noGroups: Membership = { groups: [], next: new Map() }
   readonly #accounts = new Map<string, BasicAccount>()
   readonly #keyTables = new Map<string, KeyTable<KeyOwner>>()
+  readonly #schemes = new Map<HmacDefinition, HmacScheme>()
+  readonly #signers = new Map<string, SignerSlot>()
   readonly #watched = new Set([AUTHORIZATION, 'proxy-authorization'])
   #count = 0
 
@@ -182,13 +185,20 @@ class IndexBuilder {
   }
 
   async #reachOf(names: readonly string[]): Promise<Reach> {
-    const reach: Reach = { types: new Set(), keyHeaders: new Set(), basics: new Set() }
+    const reach: Reach = {
+      types: new Set(),
+      keyHeaders: new Set(),
+      signatureHeaders: new Set(),
+      basics: new Set(),
+    }
     for (const name of names) {
       if (this.#isSliceDone()) await nextTurn()
       this.#reached.add(name)
       const definition = this.#definition(name)
       reach.types.add(definition.type)
       if (definition.type === 'api_key') reach.keyHeaders.add(definition.header.toLowerCase())
+      if (definition.type === 'hmac')
+        reach.signatureHeaders.add(this.#schemeOf(definition).form.slot)
       if (definition.type === 'basic_auth' && reach.basics.size < 2) reach.basics.add(definition)
     }
     return reach
@@ -231,6 +241,7 @@ class IndexBuilder {
     const { groups } = this.#memberships.get(name) ?? this.#noGroups
     if (definition.type === 'basic_auth') this.#indexBasic({ definition, generation, groups })
     else if (definition.type === 'api_key') this.#indexKeys({ definition, generation, groups })
+    else if (definition.type === 'hmac') this.#indexSigner({ definition, generation, groups })
     // Other types are verified by nobody yet: a channel that has only them lets nobody in.
   }
 
@@ -258,6 +269,24 @@ class IndexBuilder {
     }
   }
 
+  #schemeOf(definition: HmacDefinition): HmacScheme {
+    let scheme = this.#schemes.get(definition)
+    if (scheme === undefined) {
+      scheme = new HmacScheme(definition.settings)
+      this.#schemes.set(definition, scheme)
+    }
+    return scheme
+  }
+
+  #indexSigner(indexed: IndexedDefinition<HmacDefinition>): void {
+    const scheme = this.#schemeOf(indexed.definition)
+    const { slot, names } = scheme.form
+    let signers = this.#signers.get(slot)
+    if (signers === undefined) this.#signers.set(slot, (signers = new SignerSlot()))
+    signers.add(indexed, scheme)
+    if (indexed.definition.isActive) for (const name of names) this.#watched.add(name)
+  }
+
   #createAccess(channel: ChannelConfig, direct: Reach): ChannelAccess {
     const reaches = [direct]
     for (const group of channel.groups) {
@@ -274,20 +303,21 @@ class IndexBuilder {
       slots: this.#createSlots(types.has('basic_auth'), reaches),
       definitions: new Set(channel.security === 'none' ? [] : channel.security),
       groups: new Set(channel.groups),
+      bodyIdleMs: channel.timeouts.bodyIdleMs,
       challenges: listChallenges(types, channel.realm ?? ownRealm ?? channel.name),
     }
   }
 
   #createSlots(acceptsBasic: boolean, reaches: readonly Reach[]): Map<string, Slot> {
     const slots = new Map<string, Slot>()
-    if (acceptsBasic) {
-      slots.set(AUTHORIZATION, { name: AUTHORIZATION, acceptsBasic, keys: undefined })
+    const add = (name: string, accepted: Partial<Slot>): void => {
+      const empty = { name, acceptsBasic: false, keys: undefined, signers: undefined }
+      slots.set(name, { ...empty, ...slots.get(name), ...accepted })
     }
-    for (const { keyHeaders } of reaches) {
-      for (const name of keyHeaders) {
-        const isShared = acceptsBasic && name === AUTHORIZATION
-        slots.set(name, { name, acceptsBasic: isShared, keys: this.#keyTables.get(name) })
-      }
+    if (acceptsBasic) add(AUTHORIZATION, { acceptsBasic })
+    for (const { keyHeaders, signatureHeaders } of reaches) {
+      for (const name of keyHeaders) add(name, { keys: this.#keyTables.get(name) })
+      for (const name of signatureHeaders) add(name, { signers: this.#signers.get(name) })
     }
     return slots
   }

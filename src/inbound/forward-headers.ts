@@ -38,6 +38,8 @@ export interface ForwardContext {
   readonly principal: ForwardedPrincipal | undefined
   /** The header, in lower case, from which the credential was taken. */
   readonly consumedSlot: string | undefined
+  /** More such headers, where one is not all. */
+  readonly moreConsumed?: readonly string[] | undefined
   readonly requestId: string
   /** The client's `Host`. */
   readonly host: string
@@ -157,6 +159,7 @@ function sift(
 ): Sifted {
   const { headers, names } = exchange
   const consumed = policy.forwardsCredentials ? undefined : context.consumedSlot
+  const more = policy.forwardsCredentials ? undefined : context.moreConsumed
   const nominated = findNominated(names, headers)
   const sifted: Sifted = {
     kept: [],
@@ -172,6 +175,7 @@ function sift(
     if (verdict === VERDICT.DROP) continue
     if (verdict === VERDICT.DROP_SPOOFED) sifted.isSpoofed = true
     else if (name === consumed || nominated?.has(name) === true) continue
+    else if (more?.includes(name) === true) continue
     else if (verdict === VERDICT.DROP_UNUSUAL) (sifted.dropped ??= []).push(name)
     else if (verdict === VERDICT.KEEP || context.isPeerTrusted) {
       const value = headers[2 * at + 1] ?? ''

@@ -12,11 +12,12 @@ import { requestIdOf } from '../http/request-id.ts'
 import { findTraceId } from '../http/trace.ts'
 import type { Watchdog } from '../http/watchdog.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
+import type { HeldBody } from '../http/whole-body.ts'
 import type { AccessLog } from '../observe/access.ts'
 import type { Log } from '../observe/log.ts'
 import type { ChannelMetrics } from '../observe/metrics.ts'
 import { forwardHeaders } from './forward-headers.ts'
-import type { Principal, Refusal, Verdict } from './principal.ts'
+import type { LetIn, Principal, Refusal, Verdict } from './principal.ts'
 import type { InboundGeneration, Route } from './route.ts'
 
 /** What the handler works with; all of it outlives generations. */
@@ -69,6 +70,8 @@ class Visit implements RelayOwner {
   #status = 0
   #isGone = false
   #relay: Relay | undefined
+  /** Where it was read before the caller was let in. */
+  #body: HeldBody | undefined
   #sentAt = 0
   #answeredAt = 0
 
@@ -141,14 +144,18 @@ class Visit implements RelayOwner {
   }
 
   #judged(route: Route, verdict: Verdict): void {
-    if (this.#isGone) return
+    if (verdict.kind === 'principal') this.#body = verdict.body
+    if (this.#isGone) {
+      this.#body?.release()
+      return
+    }
     if (verdict.kind === 'refused') {
       this.#refuseCaller(route, verdict)
       return
     }
     this.#principal = verdict.kind === 'principal' ? verdict.principal : undefined
     if (this.#exchange.hasUnknownExpectation) this.#refuse('expectation_failed')
-    else this.#forward(route, verdict.kind === 'principal' ? verdict.slot : undefined)
+    else this.#forward(route, verdict.kind === 'principal' ? verdict : undefined)
   }
 
   #refuseCaller(route: Route, refusal: Refusal): void {
@@ -157,11 +164,12 @@ class Visit implements RelayOwner {
     this.#refuse(refusal.code, challenges, refusal.retryAfterS)
   }
 
-  #forward(route: Route, consumedSlot: string | undefined): void {
+  #forward(route: Route, letIn: LetIn | undefined): void {
     const exchange = this.#exchange
     const forwarded = forwardHeaders(route.headerPolicy, exchange, {
       principal: this.#principal,
-      consumedSlot,
+      consumedSlot: letIn?.slot,
+      moreConsumed: letIn?.consumed,
       requestId: this.#requestId,
       host: exchange.host,
       isPeerTrusted: this.#generation.proxies.isTrustedPeer(exchange.peer),
@@ -178,6 +186,7 @@ class Visit implements RelayOwner {
         method: exchange.method,
         path: exchange.target,
         headers: forwarded.headers,
+        body: letIn?.body,
         watchdog: this.#services.watchdog,
         firstByteMs: timeouts.firstByteMs,
         bodyIdleMs: timeouts.bodyIdleMs,
@@ -233,6 +242,7 @@ class Visit implements RelayOwner {
   #done(outcome: Outcome): void {
     const exchange = this.#exchange
     this.#relay?.close()
+    this.#body?.release()
     const { accessLog, unmatchedMetrics } = this.#services
     const route = this.#route
     const durationMs = performance.now() - exchange.startedAt

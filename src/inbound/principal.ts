@@ -4,6 +4,7 @@
  */
 import type { DefinitionType } from '../config/model.ts'
 import type { Code } from '../errors.ts'
+import type { HeldBody } from '../http/whole-body.ts'
 
 /** The authenticated caller. */
 export interface Principal {
@@ -45,9 +46,17 @@ export interface Refusal {
   readonly retryAfterS?: number
 }
 
+/** Somebody was let in. */
+export interface LetIn {
+  readonly kind: 'principal'
+  readonly principal: Principal
+  /** The lower-case name of the header whose credential was consumed. */
+  readonly slot: string
+  /** Lower-case names of all headers that were consumed, where `slot` is not all. */
+  readonly consumed?: readonly string[]
+  /** The body, where it had to be read first; to be released in the end. */
+  readonly body?: HeldBody | undefined
+}
+
 /** What authentication says of a request. */
-export type Verdict =
-  | { readonly kind: 'open' }
-  /** `slot` is the lower-case name of the header whose credential was consumed. */
-  | { readonly kind: 'principal'; readonly principal: Principal; readonly slot: string }
-  | Refusal
+export type Verdict = { readonly kind: 'open' } | LetIn | Refusal

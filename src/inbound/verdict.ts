@@ -4,9 +4,17 @@
  */
 import type { PasswordChecker } from '../credentials/checker.ts'
 import type { Code } from '../errors.ts'
+import type { NonceMemory } from '../hmac/nonces.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { BodySource, WholeBody } from '../http/whole-body.ts'
 import { isAccepted } from './credential-index.ts'
-import type { ChannelAccess, CredentialIndex, IndexedDefinition } from './credential-index.ts'
+import type { ChannelAccess, CredentialIndex } from './credential-index.ts'
+import type { IndexedDefinition } from './indexed-definition.ts'
 import type { AuthFailureReason, Refusal, Verdict } from './principal.ts'
+
+/** What is looked at of a request. */
+export type JudgedExchange = BodySource &
+  Pick<Exchange, 'headers' | 'names' | 'method' | 'target' | 'host'>
 
 /** What verifiers work with: the index of this generation, and what outlives it. */
 export interface Verification {
@@ -14,6 +22,13 @@ export interface Verification {
   readonly checker: PasswordChecker
   /** Wall clock. */
   readonly nowMs: () => number
+  /** Reads the whole body of a request, for those who have to see it. */
+  readonly readBody: (
+    source: BodySource,
+    options: { readonly limitBytes: number; readonly bodyIdleMs: number },
+  ) => WholeBody | Promise<WholeBody>
+  /** The nonces that callers of a definition have used. */
+  readonly noncesOf: (definition: string) => NonceMemory
   /** A caller was let in with this secret of this definition. */
   readonly onUsed: ((definition: string, label: string, nowMs: number) => void) | undefined
 }

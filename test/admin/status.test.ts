@@ -44,7 +44,21 @@ const definitions: Definition[] = [
     domain: 'CORP',
     workstation: '',
   },
-  { ...base, name: 'odd', type: 'hmac', settings: { key: new Secret(CANARY) } },
+  {
+    ...base,
+    name: 'odd',
+    type: 'custom',
+    settings: {
+      module: '/m.mjs',
+      options: {},
+      secrets: [['key', new Secret(CANARY)]],
+      timeoutMs: 1000,
+      memoryBytes: 64 * 1024 * 1024,
+      body: false,
+      bodyLimitBytes: 1024,
+      headers: [],
+    },
+  },
 ]
 
 function configOf(list: readonly Definition[]): Config {
@@ -167,7 +181,7 @@ t.test('the document has exactly the members of the contract', (t) => {
         is_active: false,
         secrets: [secret('file:/run/secrets/ad')],
       },
-      { name: 'odd', type: 'hmac', is_active: true, secrets: [] },
+      { name: 'odd', type: 'custom', is_active: true, secrets: [] },
     ],
     tokens: [],
     held: [],

@@ -6,7 +6,7 @@ import t from 'tap'
 import type { ApiKeyDefinition, BearerTokenDefinition, Config } from '../../src/config/model.ts'
 import { formatProblem, loadConfiguration } from '../../src/config/load.ts'
 import type { LoadOptions, LoadResult } from '../../src/config/load.ts'
-import type { HmacSettings } from '../../src/config/schemes.ts'
+import type { HmacSettings } from '../../src/hmac/settings.ts'
 
 const NOW_MS = Date.parse('2026-11-23T00:00:00Z')
 const INBOUND = 'inbound: { listen: 127.0.0.1:8000, upstream: "http://127.0.0.1:8080" }\n'

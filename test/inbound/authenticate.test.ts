@@ -1,6 +1,8 @@
 import t from 'tap'
 import { PasswordChecker, type CheckerSettings } from '../../src/credentials/checker.ts'
 import { createBcryptHash, createScryptHash, verifyPassword } from '../../src/credentials/hash.ts'
+import { NonceMemory } from '../../src/hmac/nonces.ts'
+import { NO_BODY } from '../../src/http/whole-body.ts'
 import { createAuthenticate } from '../../src/inbound/authenticate.ts'
 import { createCredentialIndex } from '../../src/inbound/credential-index.ts'
 import type { Verdict } from '../../src/inbound/principal.ts'
@@ -93,6 +95,8 @@ async function createScene(settings: Partial<CheckerSettings> = {}) {
     index,
     checker,
     nowMs: () => NOW,
+    readBody: () => NO_BODY,
+    noncesOf: () => new NonceMemory(),
     onUsed: (...use) => scene.used.push(use),
   })
   const ask = (channel: string, ...lines: readonly string[]): Verdict | Promise<Verdict> => {
@@ -103,7 +107,12 @@ async function createScene(settings: Partial<CheckerSettings> = {}) {
     const names = headers.filter((_, place) => place % 2 === 0).map((name) => name.toLowerCase())
     const access = index.channels.get(channel)
     if (access === undefined) throw new Error(`no channel ${channel}`)
-    return authenticate({ headers, names }, access, '192.0.2.1')
+    const exchange = {
+      ...{ headers, names, method: 'GET', target: '/', host: 'h', body: undefined },
+      ...{ onGone: undefined, bytesIn: 0, bytesTaken: 0, isBodyComplete: true },
+      sendContinue: () => undefined,
+    }
+    return authenticate(exchange, access, '192.0.2.1')
   }
   return { scene, ask }
 }

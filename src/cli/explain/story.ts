@@ -9,14 +9,17 @@ import type { Code } from '../../errors.ts'
 import { prepareGeneration } from '../../gate/generation.ts'
 import { Upstreams } from '../../gate/upstreams.ts'
 import type { Exchange } from '../../http/exchange.ts'
+import { NonceMemory } from '../../hmac/nonces.ts'
 import { hasRepeated } from '../../http/headers.ts'
 import { guardTarget } from '../../http/path.ts'
 import { requestIdOf } from '../../http/request-id.ts'
 import { type Judgement, judgeHead } from '../../http/strict.ts'
+import { NO_BODY } from '../../http/whole-body.ts'
 import type { ChannelAccess } from '../../inbound/credential-index.ts'
 import { type ForwardedHeaders, forwardHeaders } from '../../inbound/forward-headers.ts'
 import type { Principal, Refusal } from '../../inbound/principal.ts'
 import type { InboundGeneration, Route } from '../../inbound/route.ts'
+import type { JudgedExchange } from '../../inbound/verdict.ts'
 import { Metrics } from '../../observe/metrics.ts'
 import { version } from '../../version.ts'
 import { listSecretHeaders } from './masked.ts'
@@ -45,6 +48,16 @@ export interface Refused {
   readonly reason: string
 }
 
+/** Nobody sends one: signatures are checked over nothing. */
+const WITHOUT_BODY = {
+  body: undefined,
+  sendContinue: () => undefined,
+  onGone: undefined,
+  bytesIn: 0,
+  bytesTaken: 0,
+  isBodyComplete: true,
+}
+
 interface World extends InboundGeneration {
   /** Lower case. */
   readonly secretHeaders: ReadonlySet<string>
@@ -54,7 +67,7 @@ interface World extends InboundGeneration {
 interface Arrived {
   readonly request: ImaginedRequest
   readonly judgement: Judgement
-  readonly exchange: Pick<Exchange, 'headers' | 'names' | 'peer'>
+  readonly exchange: JudgedExchange & Pick<Exchange, 'peer'>
 }
 
 /** Tells it; `peer` is the address that the request comes from. */
@@ -76,7 +89,11 @@ export async function tellStory(
   }
   const found = findChannel(world, request, judgement.host)
   if ('outcome' in found) return found
-  const exchange = { headers: head.rawHeaders, names, peer: { address: peer, isTls } }
+  const { method, target, rawHeaders: headers } = head
+  const exchange = {
+    ...WITHOUT_BODY,
+    ...{ method, target, headers, names, host: judgement.host, peer: { address: peer, isTls } },
+  }
   return enter(world, { request, judgement, exchange }, found)
 }
 
@@ -122,6 +139,7 @@ async function enter(world: World, arrived: Arrived, route: Route): Promise<Stor
   const forwarded = forwardHeaders(route.headerPolicy, exchange, {
     principal,
     consumedSlot: isNamed ? verdict.slot : undefined,
+    moreConsumed: isNamed ? verdict.consumed : undefined,
     requestId: requestIdOf(names, headers, () => '(new)'),
     host: judgement.host,
     isPeerTrusted: world.proxies.isTrustedPeer(peer),
@@ -145,6 +163,8 @@ async function createWorld(config: Config, inbound: InboundConfig): Promise<Worl
     upstreams: new Upstreams({ onSocketOpened: ignore, onSocketClosed: ignore }),
     checker,
     lookupKey,
+    readBody: () => NO_BODY,
+    noncesOf: () => new NonceMemory(),
   })
   return { ...generation.inbound, secretHeaders: listSecretHeaders(config) }
 }
