@@ -1,8 +1,8 @@
 /**
  * The direction of imports, for dependency-cruiser:
  *
- *   main → cli → gate → inbound | egress | admin → config → credentials | oauth | hmac | session | ntlm
- *        | tls *        → http → observe → secret, errors
+ *   main → cli → gate → inbound | egress | admin → config → credentials | oauth | hmac | session
+ *        | ntlm | tls → http → observe → secret, errors
  *
  * Import to the right only, never across a bar, no cycles, types included. Packages only where they
  * are allowed. `test/architecture.test.ts` proves that every rule fails on a violation.

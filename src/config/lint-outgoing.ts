@@ -1,22 +1,53 @@
 /**
  * Warnings about what egress would refuse, call by call: tunnels that nobody looks into beside rules
  * that only a look inside can hold, and an authority whose certificates no client would accept. They
- * are no errors, because other forms of the same connections, and all of inbound, work.
+ * are no errors, because other forms of the same connections, and all of inbound, work. And about
+ * parent proxies that are shown a credential in cleartext, for many networks have no other.
  */
 import { checkAuthority } from '../tls/check-authority.ts'
 import type { ResolveContext } from './context.ts'
-import type { Config, OutgoingConfig } from './model.ts'
-import { parseUrl } from './network.ts'
+import type { Config, OutgoingConfig, ProxyConfig } from './model.ts'
+import { isSurelyLoopback, parseUrl } from './network.ts'
+import type { DefinitionPlaces } from './places.ts'
 
 /** Adds the warnings about outgoing connections. */
 export function lintOutgoing(
   context: ResolveContext,
-  { egress, outgoing }: Pick<Config, 'egress' | 'outgoing'>,
+  { egress, outgoing, definitions }: Pick<Config, 'egress' | 'outgoing' | 'definitions'>,
+  places: DefinitionPlaces,
 ): void {
   if (egress === undefined) return
   warnBlindTunnels(context, outgoing)
+  warnProxy(definitions, egress.proxy, undefined, (problem) => {
+    context.warn(['egress', 'proxy', 'url'], problem)
+  })
+  for (const [index, { proxy }] of outgoing.entries()) {
+    warnProxy(definitions, proxy, egress.proxy, (problem) => {
+      context.warn(['outgoing', index, 'proxy', 'url'], problem)
+    })
+  }
+  for (const definition of definitions.values()) {
+    if (definition.type !== 'bearer_token') continue
+    warnProxy(definitions, definition.proxy, egress.proxy, (problem) => {
+      places.warn(context, definition.name, ['proxy', 'url'], problem)
+    })
+  }
   const { ca } = egress
   if (ca !== undefined) warnAuthority(context, ca.cert, ca.key.reveal(), outgoing)
+}
+
+/** NTLM shows no password, and no proxy that asks for it speaks TLS. */
+function warnProxy(
+  definitions: Config['definitions'],
+  proxy: ProxyConfig | 'none' | undefined,
+  inherited: ProxyConfig | undefined,
+  warn: (problem: string) => void,
+): void {
+  if (proxy === undefined || proxy === 'none' || proxy === inherited) return
+  const { scheme, host } = parseUrl(proxy.url, { path: false, wildcard: false })
+  if (proxy.security === undefined || scheme === 'https' || isSurelyLoopback(host)) return
+  if (definitions.get(proxy.security)?.type === 'ntlm') return
+  warn(`"${proxy.security}" travels to this proxy in cleartext, wanted https://`)
 }
 
 function isByHost({ isActive, match }: OutgoingConfig): boolean {

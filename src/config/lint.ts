@@ -21,7 +21,7 @@ export function lint(
   places: DefinitionPlaces,
 ): void {
   lintChannels(context, config)
-  lintOutgoing(context, config)
+  lintOutgoing(context, config, places)
   warnDefinitions(context, config.definitions, places)
 }
 

@@ -4,7 +4,9 @@
  */
 import type { Socket } from 'node:net'
 import { SidegateError, type Code } from '../errors.ts'
+import { describeFault } from '../http/describe-fault.ts'
 import type { ClientTunnel, Exchange } from '../http/exchange.ts'
+import { JoinedSockets } from '../http/joined-sockets.ts'
 import { CONTROL_HEADER } from './control-header.ts'
 import { checkDestination } from './destination-lookup.ts'
 import type { Destination } from './destination.ts'
@@ -12,7 +14,7 @@ import type { EgressGeneration, OutgoingRoute } from './generation.ts'
 import type { Route } from './route.ts'
 import type { EgressServices, EgressSession, TunnelContext } from './services.ts'
 import { isServerNameOf, type Tunnel } from './target.ts'
-import { sniff, TunnelPair } from './tunnel.ts'
+import { sniff } from './tunnel.ts'
 import type { VisitRecord } from './visit-record.ts'
 
 /** How long a client may take to say what it speaks, and to finish its handshake. */
@@ -95,7 +97,10 @@ function pass(visit: ConnectVisit, target: ConnectTarget, passage: Passage): voi
   const { route } = visit.record
   const dial = route?.value.dial ?? generation.unmatchedDial
   const timeouts = route?.value.connection.timeouts ?? generation.unmatchedTimeouts
-  const dialling = services.upstreams.dial(destination, dial)
+  const dialling = services.upstreams.dial(destination, dial, {
+    signal: signalOfLeaving(visit.exchange),
+    via: valuesOf(visit.exchange, 'via'),
+  })
   dialling.then(
     (upstream) => {
       upstream.on('error', ignore)
@@ -111,7 +116,7 @@ function pass(visit: ConnectVisit, target: ConnectTarget, passage: Passage): voi
       upstream.once('close', leave)
       void sniff(tunnel.socket, FIRST_BYTE_MS).then((spoken) => {
         if (spoken === 'tls') {
-          const pair = new TunnelPair(tunnel.socket, upstream, {
+          const pair = new JoinedSockets(tunnel.socket, upstream, {
             watchdog: services.watchdog,
             idleMs: timeouts.tunnelIdleMs,
           })
@@ -136,6 +141,21 @@ function pass(visit: ConnectVisit, target: ConnectTarget, passage: Passage): voi
       if (!visit.isGone) visit.fail(error)
     },
   )
+}
+
+/** Aborted when the client leaves: nothing is opened for nobody. */
+function signalOfLeaving(exchange: Exchange): AbortSignal {
+  const leaving = new AbortController()
+  const { onGone } = exchange
+  exchange.onGone = () => {
+    onGone?.()
+    leaving.abort()
+  }
+  return leaving.signal
+}
+
+function valuesOf({ names, headers }: Exchange, name: string): string[] {
+  return names.flatMap((each, at) => (each === name ? [headers[2 * at + 1] ?? ''] : []))
 }
 
 /** TLS ends here where `intercepts`; cleartext HTTP in any case. */
@@ -176,7 +196,7 @@ async function intercept(
     tunnel.serve(secured, contextOf(visit, inner, isMisdirected))
   } catch (error) {
     // Usually a client that does not trust our authority.
-    logRefused(visit, target, error instanceof Error ? error.message : String(error))
+    logRefused(visit, target, error instanceof Error ? describeFault(error) : String(error))
     socket.destroy()
   }
 }

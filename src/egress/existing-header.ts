@@ -11,13 +11,14 @@ export function judgeExisting(
   { connection, injector, rules }: OutgoingRoute,
 ): ExistingVerdict {
   if (injector === undefined) return 'keep'
-  if (connection.onExisting === 'replace' || rules.slot === undefined) return 'add'
-  const count = countOwn(names, rules.slot)
+  if (connection.onExisting === 'replace') return 'add'
+  const count = countOwn(names, rules.slots)
   if (count === 0) return 'add'
+  const [slot = ''] = injector.slots
   if (connection.onExisting === 'reject') {
-    const detail = `Send no ${injector.slot} header: the outgoing connection "${connection.name}" adds it, and says on_existing: reject`
+    const detail = `Send no ${slot} header: the outgoing connection "${connection.name}" adds it, and says on_existing: reject`
     return { code: 'outgoing_refused', detail }
   }
   if (count === 1) return 'keep'
-  return { code: 'bad_request', detail: `Send one ${injector.slot} header, not several` }
+  return { code: 'bad_request', detail: `Send one ${slot} header, not several` }
 }

@@ -1,6 +1,6 @@
 /**
  * The headers of a request on its way out: what ends here is removed, what the connection sets is set,
- * and exactly one credential leaves.
+ * and exactly one credential leaves. A signature is added by whoever knows the whole request.
  */
 import type { RawHeaders } from '../http/exchange.ts'
 import { findName, findNominated, foldName, ROLE } from '../http/headers.ts'
@@ -8,8 +8,8 @@ import type { Credential } from './injector.ts'
 
 /** What a connection does to headers; built once for each generation. */
 export interface HeaderRules {
-  /** Folded name of the header that the definition owns; `undefined` where there is none. */
-  readonly slot: string | undefined
+  /** Folded names of the headers that the definition owns. */
+  readonly slots: ReadonlySet<string>
   /** Flat list that is set on every request. */
   readonly set: RawHeaders
   /** Folded names of `set`. */
@@ -17,14 +17,14 @@ export interface HeaderRules {
 }
 
 /** For hosts that no connection names. */
-export const NO_RULES: HeaderRules = { slot: undefined, set: [], setNames: new Set() }
+export const NO_RULES: HeaderRules = { slots: new Set(), set: [], setNames: new Set() }
 
 export function createHeaderRules(
-  slot: string | undefined,
+  slots: readonly string[],
   headers: readonly (readonly [string, string])[],
 ): HeaderRules {
   return {
-    slot: slot === undefined ? undefined : foldName(slot),
+    slots: new Set(slots.map(foldName)),
     set: headers.flat(),
     setNames: new Set(headers.map(([name]) => foldName(name))),
   }
@@ -56,14 +56,14 @@ export function forwardHeaders(outgoing: OutgoingHeaders): string[] {
     }
     const { folded } = known
     // Where the app's own header stays, naming it in `Connection` must not take it away unseen.
-    const isKept = credential === undefined && folded === rules.slot
+    const isKept = credential === undefined && rules.slots.has(folded)
     if (nominated?.has(lower) === true && !isKept) continue
     if (isOurs(folded) || rules.setNames.has(folded)) continue
-    if (credential !== undefined && folded === rules.slot) continue
+    if (credential !== undefined && rules.slots.has(folded)) continue
     sent.push(name, headers[2 * at + 1] ?? '')
   }
   for (const text of rules.set) sent.push(text)
-  if (credential?.value !== undefined) sent.push(credential.name, credential.value)
+  if (credential !== undefined) for (const text of credential.headers) sent.push(text)
   sent.push('Via', `1.1 ${outgoing.pseudonym}`)
   return sent
 }
@@ -73,11 +73,15 @@ function isOurs(folded: string): boolean {
   return folded.startsWith('x-sidegate-') || folded.startsWith('proxy-')
 }
 
-/** How often the app itself sent the header that the definition owns, in any spelling. */
-export function countOwn(names: readonly string[], slot: string): number {
-  let count = 0
-  for (const name of names) if (foldName(name) === slot) count++
-  return count
+/** How often the app itself sent a header that the definition owns, in any spelling; of several the most. */
+export function countOwn(names: readonly string[], slots: ReadonlySet<string>): number {
+  let most = 0
+  for (const slot of slots) {
+    let count = 0
+    for (const name of names) if (foldName(name) === slot) count++
+    most = Math.max(most, count)
+  }
+  return most
 }
 
 /** Whether a request has been here before (RFC 9110, section 7.6.3). */

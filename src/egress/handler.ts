@@ -4,6 +4,7 @@
  * counted once. CONNECT leaves this way at the target (`connect.ts`) and may come back with what was
  * inside.
  */
+import type { OutgoingConfig } from '../config/model.ts'
 import { catalogue, SidegateError, type Code } from '../errors.ts'
 import type { Exchange, ExchangeHandler } from '../http/exchange.ts'
 import { filterResponseHeaders, hasRepeated } from '../http/headers.ts'
@@ -11,6 +12,7 @@ import { renderProblem } from '../http/problem.ts'
 import { Relay, type HeldDecision, type RelayOwner } from '../http/relay.ts'
 import type { RequestSender } from '../http/upstream-call.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
+import type { HeldBody } from '../http/whole-body.ts'
 import type { Token } from '../oauth/token.ts'
 import { findAuthority } from './authority.ts'
 import type { ClientVerdict } from './clients.ts'
@@ -25,6 +27,7 @@ import { identify } from './identify.ts'
 import type { Credential } from './injector.ts'
 import { mapLocations } from './location.ts'
 import type { Route } from './route.ts'
+import { readSignedBody, sign } from './signing.ts'
 import type { EgressServices, EgressSession, TunnelContext } from './services.ts'
 import { findTarget, type Target } from './target.ts'
 import { tellable } from './tellable.ts'
@@ -55,7 +58,9 @@ class Visit implements RelayOwner, ConnectVisit {
   #target = ''
   #scopes: readonly string[] | undefined
   isGone = false
-  #relay: Relay | undefined
+  #relayed: Relay | undefined
+  /** Where it had to be read before anything was sent. */
+  #body: HeldBody | undefined
 
   constructor(services: EgressServices, exchange: Exchange) {
     this.services = services
@@ -67,7 +72,8 @@ class Visit implements RelayOwner, ConnectVisit {
       this.isGone = true
     }
     exchange.onDone = (outcome) => {
-      this.#relay?.close()
+      this.#relayed?.close()
+      this.#body?.release()
       this.record.finish(outcome)
     }
   }
@@ -215,22 +221,60 @@ class Visit implements RelayOwner, ConnectVisit {
   }
 
   readonly #send = (credential: Credential | undefined): void => {
-    const { exchange, services } = this
+    const { signature } = credential ?? {}
+    if (signature === undefined) {
+      this.#relay(credential, undefined)
+      return
+    }
+    const { budget, watchdog } = this.services
+    const options = { budget, watchdog, bodyIdleMs: this.#timeouts.bodyIdleMs }
+    try {
+      const body = readSignedBody(this.exchange, signature, options)
+      const next = (whole: HeldBody | undefined): void => {
+        this.#relay(credential, whole)
+      }
+      if (body instanceof Promise) this.later(this.#hold(body), next)
+      else next(body)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** A body that came when nobody was left to send it for is given back. */
+  async #hold(coming: Promise<HeldBody | undefined>): Promise<HeldBody | undefined> {
+    const body = await coming
+    if (this.isGone) body?.release()
+    return body
+  }
+
+  #relay(credential: Credential | undefined, body: HeldBody | undefined): void {
+    this.#body = body
     const { destination } = this.record
     if (destination === undefined) return
+    try {
+      this.#relayTo(destination, credential)
+    } catch (error) {
+      // No sender: a parent proxy that is one of ours, or that nothing can be shown to now.
+      if (!(error instanceof SidegateError)) throw error
+      this.fail(error)
+    }
+  }
+
+  #relayTo(destination: Destination, credential: Credential | undefined): void {
+    const { exchange, services } = this
     this.record.credential = credential
     this.record.sentAt = performance.now()
     if (credential !== undefined) this.#noteUse(credential)
     const dial: DialSettings = this.record.route?.value.dial ?? this.generation.unmatchedDial
-    const timeouts =
-      this.record.route?.value.connection.timeouts ?? this.generation.unmatchedTimeouts
-    const relay = new Relay(
+    const timeouts = this.#timeouts
+    this.#relayed = new Relay(
       exchange,
       {
         upstream: this.#senderOf(destination, dial, credential),
         method: exchange.method,
         path: this.#target,
         headers: this.#headers(destination, credential),
+        body: this.#body,
         watchdog: services.watchdog,
         firstByteMs: timeouts.firstByteMs,
         bodyIdleMs: timeouts.bodyIdleMs,
@@ -239,8 +283,11 @@ class Visit implements RelayOwner, ConnectVisit {
       },
       this,
     )
-    this.#relay = relay
-    relay.start()
+    this.#relayed.start()
+  }
+
+  get #timeouts(): OutgoingConfig['timeouts'] {
+    return this.record.route?.value.connection.timeouts ?? this.generation.unmatchedTimeouts
   }
 
   #senderOf(
@@ -251,7 +298,7 @@ class Visit implements RelayOwner, ConnectVisit {
     const { services, record } = this
     const { connection, injector } = record.route?.value ?? {}
     const definition = injector?.definition
-    if (credential === undefined || credential.value !== undefined || definition?.type !== 'ntlm') {
+    if (credential?.isOfConnection !== true || definition?.type !== 'ntlm') {
       return services.upstreams.of(destination, dial)
     }
     return services.ntlm.of({
@@ -269,8 +316,8 @@ class Visit implements RelayOwner, ConnectVisit {
   }
 
   #headers(destination: Destination, credential: Credential | undefined): string[] {
-    const { names, headers } = this.exchange
-    return forwardHeaders({
+    const { names, headers, method } = this.exchange
+    const sent = forwardHeaders({
       names,
       headers,
       rules: this.record.route?.value.rules ?? NO_RULES,
@@ -278,6 +325,12 @@ class Visit implements RelayOwner, ConnectVisit {
       authority: destination.authority,
       pseudonym: this.services.pseudonym,
     })
+    const { signature } = credential ?? {}
+    if (signature !== undefined) {
+      const request = { method, target: this.#target, host: destination.authority, headers: sent }
+      sent.push(...sign(signature, request, this.#body))
+    }
+    return sent
   }
 
   /** Goes on when something has come that was waited for, unless the client has gone meanwhile. */
@@ -312,7 +365,7 @@ class Visit implements RelayOwner, ConnectVisit {
   holdAnswer(status: number, canSendAgain: boolean): HeldDecision {
     const { destination, credential } = this.record
     if (status !== 401 || credential === undefined || destination === undefined) return undefined
-    if (credential.value === undefined) {
+    if (credential.isOfConnection === true) {
       return canSendAgain
         ? Promise.resolve(this.#headers(destination, credential))
         : new SidegateError('ntlm_failed', { detail: ASKED_ANEW })
@@ -331,7 +384,8 @@ class Visit implements RelayOwner, ConnectVisit {
   ): Promise<string[] | undefined> {
     const next = await this.generation.rejected(token)
     if (next === undefined || !canSendAgain) return undefined
-    const credential = { ...old, value: next.authorization, token: next }
+    const headers = ['Authorization', next.authorization]
+    const credential = { ...old, headers, token: next }
     this.record.credential = credential
     return this.#headers(destination, credential)
   }
@@ -420,9 +474,7 @@ const ASKED_ANEW = 'the server asked anew for a request whose body cannot be sen
 
 /** Whether an answer may be held, and the request sent again with another token or on another connection. */
 function mayBeAskedAgain(credential: Credential | undefined): boolean {
-  return (
-    credential !== undefined && (credential.token !== undefined || credential.value === undefined)
-  )
+  return credential?.token !== undefined || credential?.isOfConnection === true
 }
 
 /** Headers of which nobody could say which one counts. */

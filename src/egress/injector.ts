@@ -1,28 +1,42 @@
 /**
- * What an outgoing connection adds to a request: one header, made from its definition. Values are
- * put together when a generation is loaded, so that a warm request only picks one.
+ * What an outgoing connection adds to a request: headers, made from its definition. They are put
+ * together when a generation is loaded, so that a warm request only picks; a signature is made for
+ * each request.
  */
-import type { Definition, NtlmDefinition } from '../config/model.ts'
+import type { Definition, HmacDefinition, NtlmDefinition } from '../config/model.ts'
 import { isLive } from '../credentials/entries.ts'
 import { SidegateError } from '../errors.ts'
+import { HmacScheme } from '../hmac/scheme.ts'
+import type { SignedRequest } from '../hmac/signature.ts'
+import type { RawHeaders } from '../http/exchange.ts'
 import type { Token } from '../oauth/token.ts'
 
-/** The header that leaves, for one request. */
+/** What leaves with one request. */
 export interface Credential {
-  /** As it goes on the wire. */
-  readonly name: string
-  /** Latin-1; a secret. `undefined` where not a header carries it, but a connection that has logged in. */
-  readonly value: string | undefined
+  /** Flat list, Latin-1, as it goes on the wire; secrets. */
+  readonly headers: RawHeaders
+  /** Not headers carry it, but a connection that has logged in. */
+  readonly isOfConnection?: boolean
+  /** Made of the request itself, when all else of it is there. */
+  readonly signature?: RequestSignature
   /** Which of the secrets of the definition it was; `""` where they have no names. */
   readonly label: string
   /** Of a `bearer_token`: what to tell the source if the API refuses it. */
   readonly token: Token | undefined
 }
 
+export interface RequestSignature {
+  /** Whether the body is signed: then it has to be there first. */
+  readonly needsBody: boolean
+  readonly bodyLimitBytes: number
+  /** The headers to add, a flat list. */
+  sign(request: SignedRequest): string[]
+}
+
 export interface Injector {
   readonly definition: Definition
-  /** The header that it owns, in lower case: the app's own gives way to it. */
-  readonly slot: string
+  /** The headers that it owns, in lower case: the app's own give way to them. The first is its name. */
+  readonly slots: readonly string[]
   /** Whether `X-Sidegate-Scopes` means anything to it. */
   readonly takesScopes: boolean
   /** The credential for a request; throws or rejects with a `SidegateError`. */
@@ -34,6 +48,8 @@ export type GetToken = (
   definition: Extract<Definition, { type: 'bearer_token' }>,
   scopes: readonly string[] | undefined,
 ) => Token | Promise<Token>
+
+const AUTHORIZATION = ['authorization']
 
 interface Prepared {
   readonly credential: Credential
@@ -49,7 +65,7 @@ export function createInjector(
   if (definition.type === 'bearer_token') {
     return {
       definition,
-      slot: 'authorization',
+      slots: AUTHORIZATION,
       takesScopes: true,
       obtain(scopes) {
         const token = getToken(definition, scopes)
@@ -58,25 +74,51 @@ export function createInjector(
     }
   }
   if (definition.type === 'ntlm') return createNtlmInjector(definition)
+  if (definition.type === 'hmac') return createHmacInjector(definition, nowMs)
   const prepared = prepare(definition)
   if (prepared === undefined) return undefined
   const { slot, credentials } = prepared
   return {
     definition,
-    slot,
+    slots: [slot],
     takesScopes: false,
-    obtain: () => pickLive(credentials, nowMs()),
+    obtain: () => pickLive(credentials, nowMs()).credential,
   }
 }
 
 /** The header is the handshake's, whatever the app sends in it. */
 function createNtlmInjector(definition: NtlmDefinition): Injector {
-  const credential = { name: 'Authorization', value: undefined, label: '', token: undefined }
-  return { definition, slot: 'authorization', takesScopes: false, obtain: () => credential }
+  const credential = { headers: [], isOfConnection: true, label: '', token: undefined }
+  return { definition, slots: AUTHORIZATION, takesScopes: false, obtain: () => credential }
+}
+
+/** The signature is made when the rest of the request is there: its key is picked here. */
+function createHmacInjector(definition: HmacDefinition, nowMs: () => number): Injector {
+  const { settings } = definition
+  const scheme = new HmacScheme(settings)
+  const prepared = settings.keys.map((key) => ({
+    life: key,
+    credential: {
+      headers: [],
+      label: key.label,
+      token: undefined,
+      signature: {
+        needsBody: scheme.needsBody,
+        bodyLimitBytes: settings.bodyLimitBytes,
+        sign: (request: SignedRequest) => scheme.sign(request, key, nowMs()),
+      },
+    },
+  }))
+  return {
+    definition,
+    slots: scheme.form.names,
+    takesScopes: false,
+    obtain: () => pickLive(prepared, nowMs()).credential,
+  }
 }
 
 function credentialOf(token: Token): Credential {
-  return { name: 'Authorization', value: token.authorization, label: '', token }
+  return { headers: ['Authorization', token.authorization], label: '', token }
 }
 
 function prepare(
@@ -104,14 +146,17 @@ function prepareOne(
   value: string,
   entry: Prepared['life'] & { readonly label: string },
 ): Prepared {
-  return { credential: { name, value, label: entry.label, token: undefined }, life: entry }
+  return {
+    credential: { headers: [name, value], label: entry.label, token: undefined },
+    life: entry,
+  }
 }
 
 /** Of several in a rotation the last that is valid now: new ones are added below. */
-function pickLive(prepared: readonly Prepared[], nowMs: number): Credential {
+function pickLive(prepared: readonly Prepared[], nowMs: number): Prepared {
   for (let at = prepared.length - 1; at >= 0; at--) {
     const one = prepared[at]
-    if (one !== undefined && isLive(one.life, nowMs)) return one.credential
+    if (one !== undefined && isLive(one.life, nowMs)) return one
   }
   throw new SidegateError('definition_inactive', {
     detail: 'none of its secrets is valid now: see not_before and not_after',
@@ -123,7 +168,7 @@ export function createRefusingInjector(definition: Definition): Injector {
   const detail = `definitions of type ${definition.type} are not served yet: "${definition.name}"`
   return {
     definition,
-    slot: 'authorization',
+    slots: AUTHORIZATION,
     takesScopes: false,
     obtain() {
       throw new SidegateError('definition_inactive', { detail })

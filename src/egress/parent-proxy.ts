@@ -6,6 +6,7 @@ import type { ParentProxy, ProxyCredential } from '../http/connector.ts'
 import type { RequestSender } from '../http/upstream-call.ts'
 import type { UpstreamOptions } from '../http/upstream-connection.ts'
 import { findHost } from './authority.ts'
+import { createDestination, type Destination } from './destination.ts'
 import { createInjector } from './injector.ts'
 import type { NtlmUpstreams } from './ntlm/upstreams.ts'
 
@@ -16,6 +17,8 @@ export interface ClosableSender extends RequestSender {
 
 /** A parent proxy, as egress knows it. */
 export interface EgressProxy extends ParentProxy {
+  /** What it is judged as: it must not be a listener of ours. */
+  readonly destination: Destination
   /** Sends cleartext requests over connections that log in; for a proxy that asks for NTLM. */
   readonly createSender?: (origin: string, options: UpstreamOptions) => ClosableSender
 }
@@ -34,6 +37,7 @@ export function createProxyFor(
   const login =
     definition?.type === 'ntlm' ? ntlm.createProxyLogin(definition, proxyHost) : undefined
   const proxy: EgressProxy = {
+    destination: createDestination('named', proxyHost, { scheme, host: proxyHost, port }),
     host: proxyHost,
     port,
     tls: scheme === 'https' ? tls : undefined,
@@ -64,7 +68,7 @@ function createCredential(definition: Definition, nowMs: () => number): ProxyCre
       if (!definition.isActive) return undefined
       try {
         const credential = injector?.obtain(undefined)
-        return credential instanceof Promise ? undefined : credential?.value
+        return credential instanceof Promise ? undefined : credential?.headers[1]
       } catch {
         return undefined
       }
@@ -83,7 +87,8 @@ function createNoProxy(entries: readonly string[]): (host: string) => boolean {
     if (bits !== undefined && version !== 0) {
       networks.addSubnet(address, Number(bits), version === 4 ? 'ipv4' : 'ipv6')
     } else if (entry.startsWith('.') || entry.startsWith('*.')) {
-      suffixes.push(entry.slice(entry.indexOf('.')))
+      // Hosts are in lower case.
+      suffixes.push(entry.slice(entry.indexOf('.')).toLowerCase())
     } else {
       exact.add(findHost(entry)?.host ?? entry)
     }

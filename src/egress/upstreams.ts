@@ -9,7 +9,7 @@ import type { ConnectorOptions, ParentProxy, UpstreamTls } from '../http/connect
 import type { RequestSender } from '../http/upstream-call.ts'
 import type { UpstreamOptions } from '../http/upstream-connection.ts'
 import { Upstream } from '../http/upstream.ts'
-import { createLookup } from './destination-lookup.ts'
+import { checkDestination, createLookup } from './destination-lookup.ts'
 import type { DestinationPolicy } from './destination-policy.ts'
 import type { Destination } from './destination.ts'
 import type { ClosableSender, EgressProxy } from './parent-proxy.ts'
@@ -30,8 +30,18 @@ export interface DestinationUpstreamsOptions {
   /** Of the generation that is served at that moment. */
   readonly policy: () => DestinationPolicy
   readonly maxHeaderBytes: () => number
+  /** What we call ourselves in `Via` to parent proxies; nothing is said unless given. */
+  readonly via?: string
   readonly onSocketOpened: () => void
   readonly onSocketClosed: () => void
+}
+
+/** The CONNECT that a tunnel is dialled for. */
+export interface TunnelRequest {
+  /** Aborted when nobody waits for the socket any more. */
+  readonly signal?: AbortSignal
+  /** The values of its `Via`: a parent proxy must know it when it comes around. */
+  readonly via?: readonly string[]
 }
 
 /** The upstream of a destination, and what it is kept by. */
@@ -104,12 +114,21 @@ export class DestinationUpstreams {
   }
 
   /** A socket of its own, in cleartext, for a tunnel. */
-  dial(destination: Destination, settings: DialSettings): Promise<Socket> {
-    const options = { ...this.#connectorOptions(destination, settings), tls: undefined }
+  dial(
+    destination: Destination,
+    settings: DialSettings,
+    { signal, via = [] }: TunnelRequest = {},
+  ): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      openSocket({ ...options, isTunnel: true }, (error, socket) => {
+      const options = this.#connectorOptions(destination, settings)
+      const chain = [...via, ...(options.via === undefined ? [] : [options.via])].join(', ')
+      const ofTunnel = { tls: undefined, isTunnel: true, via: chain === '' ? undefined : chain }
+      const dialling = openSocket({ ...options, ...ofTunnel }, (error, socket) => {
         if (error === null) resolve(socket)
         else reject(error)
+      })
+      signal?.addEventListener('abort', () => {
+        dialling.abort()
       })
     })
   }
@@ -122,6 +141,8 @@ export class DestinationUpstreams {
     const { scheme, host, port, serverName } = destination
     const proxy = settings.proxyFor(host)
     const { tls } = settings
+    const { via } = this.#options
+    if (proxy !== undefined) checkDestination(this.#policy, proxy.destination)
     return {
       address: { kind: 'tcp', host, port },
       tls:
@@ -134,8 +155,9 @@ export class DestinationUpstreams {
               serverName: tls?.serverName ?? serverName,
             },
       connectTimeoutMs: settings.connectTimeoutMs,
-      // A parent proxy resolves for itself.
-      ...(proxy === undefined ? { lookup: createLookup(this.#policy, destination) } : { proxy }),
+      // A parent proxy resolves for itself, and is judged where it leads to itself.
+      lookup: createLookup(this.#policy, proxy?.destination ?? destination),
+      ...(proxy === undefined ? {} : { proxy, via: via === undefined ? via : `1.1 ${via}` }),
     }
   }
 }

@@ -43,6 +43,8 @@ export class EgressSide implements EgressBuilder {
   readonly #listeners = new Listeners()
   readonly #upstreams: DestinationUpstreams
   readonly #ntlm: NtlmUpstreams
+  /** What we are called in `Via`: by it we know what comes back to us. */
+  readonly #pseudonym = `sidegate-${randomBytes(6).toString('hex')}`
   readonly tokens: Tokens<BearerTokenDefinition>
   #ports: ReadonlySet<number> = new Set()
   #interceptor: { readonly cert: string; readonly interceptor: Interceptor } | undefined
@@ -54,6 +56,7 @@ export class EgressSide implements EgressBuilder {
       policy: () => this.#serving().policy,
       maxHeaderBytes: () =>
         options.current()?.config.egress?.limits.responseHeaderBytes ?? DEFAULT_HEADER_BYTES,
+      via: this.#pseudonym,
       onSocketOpened: () => {
         metrics.connectionOpened('upstream')
       },
@@ -129,7 +132,7 @@ export class EgressSide implements EgressBuilder {
       accessLog,
       metricsOf: (outgoing) => metrics.outgoing(outgoing),
       budget,
-      pseudonym: `sidegate-${randomBytes(6).toString('hex')}`,
+      pseudonym: this.#pseudonym,
       ports: () => this.#ports,
       onUsed: (definition, label) => {
         metrics.lastUsed(definition, label, Date.now())

@@ -65,7 +65,7 @@ export function prepareEgress(
         value: {
           connection,
           injector,
-          rules: createHeaderRules(injector?.slot, headers),
+          rules: createHeaderRules(injector?.slots ?? [], headers),
           dial: dialOf(tls, timeouts.connectMs, proxy),
           metrics: parts.metrics.outgoing(connection.name),
           clients: clients === undefined ? undefined : expandClients(clients, config),

@@ -5,6 +5,7 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { SidegateError, type Code } from '../errors.ts'
+import { describeFault } from './describe-fault.ts'
 import { askForTunnel, type ProxyHandshake, type TunnelTarget } from './proxy-tunnel.ts'
 
 export type DialAddress =
@@ -22,6 +23,14 @@ export interface ConnectorOptions {
   readonly proxy?: ParentProxy | undefined
   /** Asks a parent proxy for a tunnel also where the far end is spoken to in cleartext. */
   readonly isTunnel?: boolean
+  /** The value of `Via` that a parent proxy is asked with; none unless given. */
+  readonly via?: string | undefined
+}
+
+/** A connection under way. */
+export interface Dialling {
+  /** Closes the socket; the callback is told, unless it has been called already. */
+  abort(): void
 }
 
 /** PEM texts. The server's certificate is always verified. */
@@ -71,12 +80,14 @@ export function authorizationFor({ credential }: ParentProxy): string | undefine
 type Connected = (...args: [error: null, socket: Socket] | [error: Error, socket: null]) => void
 
 /** Opens one socket; `callback` is called once, with the socket ready for the first byte. */
-export function openSocket(options: ConnectorOptions, callback: Connected): void {
-  new Dial(options, callback).begin()
+export function openSocket(options: ConnectorOptions, callback: Connected): Dialling {
+  const dial = new Dial(options, callback)
+  dial.begin()
+  return dial
 }
 
 /** One attempt, stage by stage; the stage that is under way gives an error its code. */
-class Dial {
+class Dial implements Dialling {
   readonly #options: ConnectorOptions
   readonly #callback: Connected
   readonly #timer: NodeJS.Timeout
@@ -114,6 +125,12 @@ class Dial {
     })
   }
 
+  abort(): void {
+    this.#fail(
+      new SidegateError('upstream_unreachable', { detail: 'nobody waits for it any more' }),
+    )
+  }
+
   #reachProxy(socket: Socket, proxy: ParentProxy): void {
     if (proxy.tls === undefined) {
       this.#throughProxy(socket, proxy)
@@ -126,7 +143,7 @@ class Dial {
 
   /** Cleartext requests go to the proxy as they are, in absolute form. */
   #throughProxy(socket: Socket, proxy: ParentProxy): void {
-    const { address, tls, isTunnel } = this.#options
+    const { address, tls, isTunnel, via } = this.#options
     if ((tls === undefined && isTunnel !== true) || address.kind === 'unix') {
       this.#ready(socket)
       return
@@ -137,12 +154,12 @@ class Dial {
       login.begin((handshake) => {
         if (handshake instanceof SidegateError) this.#fail(handshake)
         else if (this.#isSettled) handshake.judged(undefined)
-        else this.#askForTunnel(socket, { ...address, authorization: undefined, handshake })
+        else this.#askForTunnel(socket, { ...address, via, authorization: undefined, handshake })
       })
       return
     }
     try {
-      this.#askForTunnel(socket, { ...address, authorization: authorizationFor(proxy) })
+      this.#askForTunnel(socket, { ...address, via, authorization: authorizationFor(proxy) })
     } catch (error) {
       this.#fail(error as SidegateError)
     }
@@ -195,7 +212,7 @@ class Dial {
     const error =
       cause instanceof SidegateError
         ? cause
-        : new SidegateError(this.#stage, { detail: describe(cause), cause })
+        : new SidegateError(this.#stage, { detail: describeFault(cause), cause })
     this.#fail(error)
   }
 
@@ -220,10 +237,6 @@ class Dial {
     this.#socket?.destroy()
     this.#callback(error, null)
   }
-}
-
-function describe(error: NodeJS.ErrnoException): string {
-  return error.code === undefined ? error.message : `${error.code}: ${error.message}`
 }
 
 function ignore(): void {

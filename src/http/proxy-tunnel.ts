@@ -11,6 +11,8 @@ const NOTHING = Buffer.alloc(0)
 export interface TunnelTarget {
   readonly host: string
   readonly port: number
+  /** The value of `Via`, so that whoever has sent this knows it when it comes back. */
+  readonly via?: string | undefined
   readonly authorization: string | undefined
   /** Instead of `authorization`, for a proxy that is answered twice. */
   readonly handshake?: ProxyHandshake | undefined
@@ -71,10 +73,11 @@ class TunnelRequest {
   }
 
   #ask(authorization: string | undefined): void {
-    const { host, port } = this.#target
+    const { host, port, via } = this.#target
     const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
     this.#socket.write(
       `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n` +
+        (via === undefined ? '' : `Via: ${via}\r\n`) +
         (authorization === undefined ? '' : `Proxy-Authorization: ${authorization}\r\n`) +
         '\r\n',
       'latin1',

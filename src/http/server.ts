@@ -12,6 +12,7 @@ import {
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { Code } from '../errors.ts'
 import { Connection, type Backlog } from './connection.ts'
 import type { ExchangeHandler, Peer } from './exchange.ts'
@@ -166,6 +167,8 @@ export class Server {
       tunnel: undefined,
     })
     this.#options.onConnectionOpened()
+    // A handshake costs us many times what it costs whoever asks for it.
+    if (socket instanceof TLSSocket) socket.disableRenegotiation()
     socket.on('error', ignore)
     socket.on('close', () => {
       this.#options.onConnectionClosed()

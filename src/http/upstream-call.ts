@@ -111,7 +111,7 @@ export class UpstreamCall implements SentRequest {
     if (this.#isOver) return
     this.#isOver = true
     this.#abort?.(new Error('given up'))
-    void this.#connection.client.destroy()
+    this.#connection.destroy()
   }
 
   #dispatch(): void {
@@ -194,19 +194,19 @@ export class UpstreamCall implements SentRequest {
     const rawTrailers = (trailers ?? []) as Buffer[]
     // To the parser, a `Connection: close` among trailers is one: the next answer would be refused.
     if (rawTrailers.length === 0) this.#source.giveBack(this.#connection)
-    else void this.#connection.client.destroy()
+    else this.#connection.destroy()
     this.#events.ended(rawTrailers)
   }
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
     this.#isOver = true
-    void this.#connection.client.destroy()
+    this.#connection.destroy()
     this.#events.upgraded(status, (headers ?? []) as Buffer[], socket)
   }
 
   onError(error: Error): void {
     if (this.#isOver) return
-    void this.#connection.client.destroy()
+    this.#connection.destroy()
     const isUnsent = this.#mayBeSentAgain()
     const connection = isUnsent ? this.#source.reopen() : undefined
     if (connection !== undefined) {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import { SidegateError } from '../errors.ts'
-import { openSocket, type ConnectorOptions } from './connector.ts'
+import { openSocket, type ConnectorOptions, type Dialling } from './connector.ts'
 import { ContinueFilter } from './continue-filter.ts'
 
 export interface UpstreamOptions extends ConnectorOptions {
@@ -26,6 +26,7 @@ export class UpstreamConnection {
   isPinned = false
   /** Called when the upstream has ended its side, before undici draws its conclusions. */
   onEnd: (() => void) | undefined
+  #dialling: Dialling | undefined
 
   constructor(origin: string, options: UpstreamOptions, onDead: () => void) {
     this.client = new Client(origin, {
@@ -41,7 +42,8 @@ export class UpstreamConnection {
           callback(new SidegateError('upstream_failed', { detail: 'the connection is gone' }), null)
           return
         }
-        openSocket(options, (...result) => {
+        this.#dialling = openSocket(options, (...result) => {
+          this.#dialling = undefined
           if (result[0] === null) this.#opened(result[1], options)
           callback(...result)
         })
@@ -54,6 +56,12 @@ export class UpstreamConnection {
       void this.client.destroy()
       onDead()
     })
+  }
+
+  /** Closes the socket, also one that is only being opened: undici itself waits for that. */
+  destroy(): void {
+    void this.client.destroy()
+    this.#dialling?.abort()
   }
 
   #opened(socket: Socket, options: UpstreamOptions): void {

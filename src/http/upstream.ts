@@ -57,7 +57,7 @@ export class Upstream implements RequestSender, ConnectionSource {
     this.#isClosed = true
     const free = this.#free
     this.#free = []
-    for (const connection of free) void connection.client.destroy()
+    for (const connection of free) connection.destroy()
   }
 
   /** The free connection that was used last, since its socket is the least likely to be stale. */
@@ -70,7 +70,7 @@ export class Upstream implements RequestSender, ConnectionSource {
       connection.isFree = false
       if (connection.isDead) this.#deadCount -= 1
       else if (connection.socket?.destroyed === false) return connection
-      else void connection.client.destroy()
+      else connection.destroy()
     }
     return this.reopen()
   }
@@ -83,7 +83,7 @@ export class Upstream implements RequestSender, ConnectionSource {
 
   giveBack(connection: UpstreamConnection): void {
     if (this.#isClosed) {
-      void connection.client.destroy()
+      connection.destroy()
       return
     }
     connection.isFree = true

@@ -3,28 +3,21 @@
  * and an end of our own making is said in a Close frame at a frame boundary (RFC 6455 5.5.1).
  */
 import type { Duplex } from 'node:stream'
-import type { Watchdog, Watched } from './watchdog.ts'
+import { JoinedSockets } from './joined-sockets.ts'
+import type { Watchdog } from './watchdog.ts'
 
 /** RFC 6455 7.4.1: going away, and policy violation. */
 export type CloseCode = 1001 | 1008
 
-/** How long nothing may pass once one side has ended. */
-const HALF_OPEN_MS = 60_000
 /** How long the other side may take to answer our Close frame, or to reach a frame boundary. */
 const CLOSE_GRACE_MS = 3000
 
-export class WebSocketPair implements Watched {
+export class WebSocketPair {
   readonly #client: Duplex
   readonly #upstream: Duplex
-  readonly #watchdog: Watchdog
-  readonly #idleMs: number
+  readonly #joined: JoinedSockets
   readonly #boundary = new FrameBoundary()
-  #lastByteAt = performance.now()
   #pendingClose: CloseCode | undefined
-  #closeBy = Infinity
-
-  /** Called once, when both sides are closed. */
-  onClosed: (() => void) | undefined
 
   /** Starts the flow at once. */
   constructor(
@@ -34,51 +27,24 @@ export class WebSocketPair implements Watched {
   ) {
     this.#client = client
     this.#upstream = upstream
-    this.#watchdog = options.watchdog
-    this.#idleMs = options.idleMs
-    this.#pump(client, upstream)
-    this.#pump(upstream, client)
-    client.on('close', () => {
-      upstream.destroy()
-      this.#watchdog.forget(this)
-      this.onClosed?.()
+    this.#joined = new JoinedSockets(client, upstream, {
+      watchdog: options.watchdog,
+      idleMs: options.idleMs,
+      passDownstream: (chunk) => this.#passDownstream(chunk),
     })
-    upstream.on('close', () => {
-      client.destroy()
-    })
-    this.#watchdog.watch(this)
+  }
+
+  /** Called once, when both sides are closed. */
+  set onClosed(callback: (() => void) | undefined) {
+    this.#joined.onClosed = callback
   }
 
   /** Says goodbye to the client and ends both connections. */
   close(code: CloseCode): void {
     if (this.#pendingClose !== undefined) return
     this.#pendingClose = code
-    this.#closeBy = performance.now() + CLOSE_GRACE_MS
+    this.#joined.closeWithin(CLOSE_GRACE_MS)
     if (this.#boundary.isBetweenFrames) this.#sayGoodbye()
-  }
-
-  tick(now: number): void {
-    // Whoever has ended its side may be gone altogether.
-    const isHalfOpen = this.#client.readableEnded || this.#upstream.readableEnded
-    const patienceMs = isHalfOpen ? Math.min(HALF_OPEN_MS, this.#idleMs) : this.#idleMs
-    if (now > this.#closeBy || now - this.#lastByteAt > patienceMs) this.#client.destroy()
-  }
-
-  #pump(from: Duplex, to: Duplex): void {
-    const isDownstream = from === this.#upstream
-    from.on('error', ignore)
-    from.on('data', (chunk: Buffer) => {
-      this.#lastByteAt = performance.now()
-      const rest = isDownstream ? this.#passDownstream(chunk) : chunk
-      if (rest !== undefined && !to.write(rest)) from.pause()
-    })
-    from.on('end', () => {
-      to.end()
-    })
-    to.on('drain', () => {
-      from.resume()
-    })
-    from.resume()
   }
 
   /** Follows the frames, and cuts in at the first boundary once a close is pending. */
@@ -159,8 +125,4 @@ function payloadLength(header: readonly number[]): number | undefined {
 /** A client's frames are masked; a key of zeros is as good as any for two bytes of our own. */
 function closeFrameOfClient(code: CloseCode): Buffer {
   return Buffer.from([0x88, 0x82, 0, 0, 0, 0, code >> 8, code & 0xff])
-}
-
-function ignore(): void {
-  // 'close' follows and does the work.
 }

@@ -45,6 +45,11 @@ export interface IssuedLeaf {
   readonly notAfterMs: number
 }
 
+/** What `node:tls` has, and its types do not. */
+interface NativeContext {
+  readonly close?: () => void
+}
+
 /** Issues and keeps leaves for hosts. */
 export class Leaves {
   readonly #now: () => number
@@ -60,7 +65,12 @@ export class Leaves {
   constructor({ certPem, keyPem, max = 1000, now = Date.now }: LeavesOptions) {
     const blocks = certPem.match(CERTIFICATE) ?? []
     this.#now = now
-    this.#kept = new LRUCache({ max })
+    this.#kept = new LRUCache({
+      max,
+      dispose: (leaf) => {
+        free(leaf.context)
+      },
+    })
     this.#authority = new X509Certificate(blocks[0] ?? certPem)
     this.#intermediates = blocks.filter((block) => !isSelfIssued(new X509Certificate(block)))
     this.#keyPem = keyPem
@@ -82,7 +92,8 @@ export class Leaves {
 
   /**
    * The context for a host name or IP address (lower case, no brackets): kept, or issued now; equal
-   * calls at one time share one. Rejects when the authority has ended.
+   * calls at one time share one. To be used at once, because it is freed when it is pushed out. Rejects
+   * when the authority has ended.
    */
   contextFor(host: string): Promise<SecureContext> {
     const kept = this.findContext(host)
@@ -135,6 +146,17 @@ export class Leaves {
     const chainPem = [certificate.toString('pem'), ...this.#intermediates, ''].join('\n')
     return { chainPem, notAfterMs }
   }
+}
+
+/**
+ * Tens of kilobytes that the garbage collector knows nothing of: clients choose hosts, and it would
+ * come too late. Connections that have begun hold what they need themselves.
+ */
+function free(context: SecureContext): void {
+  // Whoever was given it a moment ago begins within this turn of the loop.
+  setImmediate(() => {
+    ;(context.context as NativeContext).close?.()
+  })
 }
 
 /** What is the same for all leaves. */

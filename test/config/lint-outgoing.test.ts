@@ -12,13 +12,20 @@ const DAY_MS = 24 * 3_600_000
 async function warningsOf(
   t: Test,
   outgoing: readonly object[],
-  more: { readonly egress?: object; readonly files?: Record<string, string>; nowMs?: number } = {},
+  more: {
+    readonly egress?: object
+    readonly files?: Record<string, string>
+    readonly definitions?: readonly object[]
+    nowMs?: number
+  } = {},
 ): Promise<readonly string[]> {
   const folder = t.testdir(more.files ?? {})
   const file = join(folder, 'sidegate.yaml')
   const text = JSON.stringify({
     egress: { listen: '127.0.0.1:3128', ...more.egress },
-    security: [{ name: 'key', type: 'api_key', key: '0123456789abcdef0123456789abcdef-01' }],
+    security: more.definitions ?? [
+      { name: 'key', type: 'api_key', key: '0123456789abcdef0123456789abcdef-01' },
+    ],
     outgoing: outgoing.map((each, index) => ({ name: `c${index}`, security: 'key', ...each })),
   })
   writeFileSync(file, text, { mode: 0o600 })
@@ -97,4 +104,46 @@ t.test('an authority that no client would believe is warned about', async (t) =>
     [],
     'nobody asks it for that host',
   )
+})
+
+t.test('a credential that travels to a parent proxy in cleartext is warned about', async (t) => {
+  const security = 'px'
+  const definitions = [
+    { name: 'key', type: 'api_key', key: '0123456789abcdef0123456789abcdef-01' },
+    { name: 'px', type: 'basic_auth', username: 'px', password: 'abcdef0123456789abcdef-02' },
+  ]
+  const proxyOf = (proxy: string) => ({ url: proxy, security })
+  const at = (egress: string, own?: string) =>
+    warningsOf(t, [{ url, ...(own === undefined ? {} : { proxy: proxyOf(own) }) }], {
+      egress: { proxy: proxyOf(egress) },
+      definitions,
+    })
+  const problem = '"px" travels to this proxy in cleartext, wanted https://'
+  t.strictSame(await at('http://proxy.corp:3128'), [`egress.proxy.url: ${problem}`])
+  t.strictSame(await at('http://10.0.0.1:3128'), [`egress.proxy.url: ${problem}`])
+  t.strictSame(await at('https://proxy.corp'), [])
+  t.strictSame(await at('http://127.0.0.1:3128'), [])
+  t.strictSame(await at('https://proxy.corp', 'http://proxy.corp'), [
+    `outgoing.0.proxy.url: ${problem}`,
+  ])
+  const open = { egress: { proxy: { url: 'http://proxy.corp' } } }
+  t.strictSame(await warningsOf(t, [{ url }], open), [], 'nothing is shown to it')
+  const ntlm = { name: 'px', type: 'ntlm', username: 'CORP\\px', password: 'abcdef0123456789-04' }
+  const login = { egress: { proxy: proxyOf('http://proxy.corp') } }
+  t.strictSame(
+    await warningsOf(t, [{ url }], { ...login, definitions: [...definitions.slice(0, 1), ntlm] }),
+    [],
+    'NTLM shows it no password',
+  )
+  const token = {
+    name: 'token',
+    type: 'bearer_token',
+    username: 'id',
+    password: 'abcdef0123456789abcdef-03',
+    auth_server_url: 'https://auth.example.com/token',
+    proxy: proxyOf('http://proxy.corp'),
+  }
+  t.strictSame(await warningsOf(t, [{ url }], { definitions: [...definitions, token] }), [
+    `security.2.proxy.url: ${problem}`,
+  ])
 })

@@ -1,8 +1,12 @@
+import { once } from 'node:events'
 import { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { Watchdog } from '../../src/http/watchdog.ts'
 import { FrameBoundary, WebSocketPair } from '../../src/http/websocket.ts'
+import { makeConnection } from '../harness/connection.ts'
+import { eventually } from '../harness/eventually.ts'
 
 function frame(payload: Buffer, isMasked = false): Buffer {
   const mask = isMasked ? 0x80 : 0
@@ -101,6 +105,52 @@ t.test('between frames a close of ours is said at once', async (t) => {
   pair.close(1001)
   await turn()
   t.same(Buffer.concat(client.heard), Buffer.from([0x88, 0x02, 0x03, 0xe9]))
+})
+
+t.test('whoever reads slowly gets all that the upstream sent before its end', async (t) => {
+  const client = await makeConnection(t)
+  const upstream = await makeConnection(t)
+  const watchdog = new Watchdog(10)
+  t.after(() => watchdog.close())
+  const pair = new WebSocketPair(client.near, upstream.near, { watchdog, idleMs: 60_000 })
+  let closes = 0
+  pair.onClosed = () => (closes += 1)
+  client.far.pause()
+  client.far.end()
+  const message = frame(Buffer.alloc(1000, 'x'))
+  let sent = 0
+  while (client.near.writableLength === 0) {
+    upstream.far.write(message)
+    sent += message.length
+    while (upstream.near.bytesRead < sent) await setImmediate()
+    await setImmediate()
+  }
+  upstream.far.end()
+  upstream.far.resume()
+  await once(upstream.near, 'close')
+  t.ok(client.near.writableLength > 0, 'the tail is still held when the upstream has closed')
+  t.equal(closes, 0)
+  let received = 0
+  client.far.on('data', (chunk: Buffer) => (received += chunk.length))
+  client.far.resume()
+  await once(client.far, 'close')
+  t.equal(received, sent)
+  await eventually('the end of both', () => closes === 1)
+})
+
+t.test('whoever never reads is cut when a close of ours has had its time', async (t) => {
+  const client = await makeConnection(t)
+  const upstream = await makeConnection(t)
+  const watchdog = new Watchdog(10)
+  t.after(() => watchdog.close())
+  const pair = new WebSocketPair(client.near, upstream.near, { watchdog, idleMs: 60_000 })
+  let closes = 0
+  pair.onClosed = () => (closes += 1)
+  client.far.pause()
+  pair.close(1008)
+  upstream.far.write(frame(Buffer.alloc(10)))
+  await eventually('the end of both', () => closes === 1)
+  t.ok(client.near.closed && upstream.near.closed)
 })
 
 function turn(): Promise<void> {

@@ -1,33 +1,16 @@
 // The compiled tests on the other Node lines that are supported; npm carries their binaries.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { findNode, NODE_LINES } from './egress-node-lines.ts'
 
-const LINES = ['20', '22', '24', '26']
 const current = process.versions.node.split('.')[0]
-const hasBinaries =
-  process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64')
 
 interface Sums {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
-}
-
-/** The binary of a Node line, installed below build/ unless it is there already. */
-function installNode(line: string): string | undefined {
-  const folder = join('build', 'node', line)
-  const binary = join(folder, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
-  if (!existsSync(binary)) {
-    mkdirSync(folder, { recursive: true })
-    const name = `node-linux-${process.arch}@${line}`
-    const args = ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']
-    spawnSync('npm', [...args, '--prefix', folder, name], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-  }
-  return existsSync(binary) ? binary : undefined
 }
 
 function runTests(t: Test, node: string, line: string): void {
@@ -57,8 +40,8 @@ function runTests(t: Test, node: string, line: string): void {
   t.end()
 }
 
-for (const line of LINES.filter((name) => name !== current)) {
-  const node = hasBinaries ? installNode(line) : undefined
+for (const line of NODE_LINES.filter((name) => name !== current)) {
+  const node = findNode(line)
   const skip =
     node === undefined && `npm gave no Node ${line} for ${process.platform} ${process.arch}`
   void t.test(

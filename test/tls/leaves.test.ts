@@ -1,8 +1,12 @@
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { setImmediate } from 'node:timers/promises'
+import { TLSSocket, connect as connectTls } from 'node:tls'
 import t from 'tap'
 import { createAuthority } from '../../src/tls/authority.ts'
 import { Leaves } from '../../src/tls/leaves.ts'
+import { makeConnection } from '../harness/connection.ts'
 import {
   connectWithNode,
   connectWithPython,
@@ -206,4 +210,31 @@ t.test('an authority below a root is sent along', { skip: skipOpenssl }, async (
   t.equal(verifyStrictly(t, root.certPem, chainPem, HOST), 'OK')
   const port = await serveTls(t, await leaves.contextFor(HOST))
   t.equal(await connectWithNode(port, root.certPem, HOST), 'hello')
+})
+
+// Contexts that were pushed out waited for a garbage collector that knew nothing of their size.
+t.test('thousands of hosts take no more memory than those that are kept', async (t) => {
+  const leaves = new Leaves({ ...(await createTestAuthority()), max: 100 })
+  const residentMib = async (from: number, hosts: number) => {
+    for (let i = from; i < from + hosts; i++) await leaves.contextFor(`h${i}.example.org`)
+    return process.memoryUsage.rss() / 1024 / 1024
+  }
+  const before = await residentMib(0, 500)
+  const growth = (await residentMib(500, 2500)) - before
+  t.equal(leaves.size, 100)
+  t.ok(growth < 40, `${growth.toFixed(0)} MiB more after 2500 further hosts`)
+})
+
+t.test('a connection outlives its context, which is pushed out meanwhile', async (t) => {
+  const authority = await createTestAuthority()
+  const leaves = new Leaves({ ...authority, max: 1 })
+  const { near, far } = await makeConnection(t)
+  const options = { isServer: true, secureContext: await leaves.contextFor(HOST) }
+  const inner = new TLSSocket(near, options)
+  await leaves.contextFor('other.example.org')
+  for (let turn = 0; turn < 3; turn++) await setImmediate()
+  const client = connectTls({ socket: far, servername: HOST, ca: authority.certPem })
+  t.after(() => client.destroy())
+  inner.end('hello')
+  t.equal(String((await once(client, 'data'))[0]), 'hello')
 })

@@ -46,16 +46,17 @@ export function imagineCredential(
       `The definition "${definition.name}" says is_active: false`,
     )
   }
-  const count = countOwn(names, route.rules.slot ?? '')
-  if (count > 0 && keepsOwn(route, injector, count)) {
-    notes.push(`the ${injector.slot} header of the app stays (on_existing: keep)`)
+  const count = countOwn(names, route.rules.slots)
+  const [slot = ''] = injector.slots
+  if (count > 0 && keepsOwn(route, slot, count)) {
+    notes.push(`the ${slot} header of the app stays (on_existing: keep)`)
     return undefined
   }
-  if (count > 0) notes.push(`the ${injector.slot} header of the app is replaced`)
+  if (count > 0) notes.push(`the ${slot} header of the app is replaced`)
   return pickCredential(injector, scopes, notes)
 }
 
-function keepsOwn({ connection }: OutgoingRoute, { slot }: Injector, count: number): boolean {
+function keepsOwn({ connection }: OutgoingRoute, slot: string, count: number): boolean {
   if (connection.onExisting === 'replace') return false
   if (connection.onExisting === 'reject') {
     throw new Refusal(
@@ -95,5 +96,5 @@ function pickCredential(
   const { origin, pathname } = new URL(definition.authServerUrl)
   const words = asked.length === 0 ? 'no scopes' : `scopes ${asked.join(' ')}`
   notes.push(`the token is one of ${origin}${pathname}, with ${words}`)
-  return { name: 'Authorization', value: 'Bearer [masked]', label: '', token: undefined }
+  return { headers: ['Authorization', 'Bearer [masked]'], label: '', token: undefined }
 }

@@ -15,6 +15,7 @@ import { type Judgement, type RequestHead, judgeHead } from '../../http/strict.t
 import { type ParentProxy, authorizationFor } from '../../http/connector.ts'
 import type { ImaginedCall } from './call.ts'
 import type { EgressWorld } from './egress-world.ts'
+import { sign } from '../../egress/signing.ts'
 import { imagineCredential, readScopes } from './credential.ts'
 import { Refusal } from './refusal.ts'
 
@@ -190,19 +191,25 @@ class Teller {
     const dial = route?.value.dial ?? this.#world.generation.unmatchedDial
     const proxy = dial.proxyFor(choice.destination.host)
     if (proxy !== undefined) authorizationFor(proxy)
+    const headers = forwardHeaders({
+      names: judgement.names,
+      headers: head.rawHeaders,
+      rules: route?.value.rules ?? NO_RULES,
+      credential,
+      authority: choice.destination.authority,
+      pseudonym: 'sidegate-(random)',
+    })
+    if (credential?.signature !== undefined) {
+      notes.push('the signature is made of the request as it is sent, its time and its nonce')
+      const request = { method, target: choice.target, host: choice.destination.authority, headers }
+      headers.push(...sign(credential.signature, request, undefined))
+    }
     return {
       kind: 'sent',
       destination: choice.destination,
       method,
       target: choice.target,
-      headers: forwardHeaders({
-        names: judgement.names,
-        headers: head.rawHeaders,
-        rules: route?.value.rules ?? NO_RULES,
-        credential,
-        authority: choice.destination.authority,
-        pseudonym: 'sidegate-(random)',
-      }),
+      headers,
       proxy,
       notes,
     }

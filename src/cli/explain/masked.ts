@@ -29,6 +29,8 @@ export function listSecretHeaders(config: Config): ReadonlySet<string> {
   const names = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
   for (const definition of config.definitions.values()) {
     if (definition.type === 'api_key') names.add(foldName(definition.header))
+    if (definition.type !== 'hmac') continue
+    for (const [name] of definition.settings.headers) names.add(foldName(name))
   }
   return names
 }

@@ -7,6 +7,7 @@ import { secretValues } from '../../config/secret-values.ts'
 import { forwardHeaders } from '../../egress/forward-headers.ts'
 import type { EgressGeneration, OutgoingRoute } from '../../egress/generation.ts'
 import type { Credential, Injector } from '../../egress/injector.ts'
+import { sign } from '../../egress/signing.ts'
 import type { Refusal } from '../../egress/refusals.ts'
 import type { Choice } from '../../egress/routes.ts'
 import { SidegateError } from '../../errors.ts'
@@ -151,8 +152,7 @@ class Trial {
     const { config } = this.#options
     await this.#redactor.setSecrets([...secretValues(config), accessToken])
     this.#row('token', `${server}: got one, ${describeLife(lifeMs, definition.defaultTtlMs)}`)
-    const value = `Bearer ${accessToken}`
-    return { name: 'Authorization', value, label: '', token: undefined }
+    return { headers: ['Authorization', `Bearer ${accessToken}`], label: '', token: undefined }
   }
 
   async #ask(
@@ -171,6 +171,10 @@ class Trial {
       authority: destination.authority,
       pseudonym: 'sidegate-test',
     })
+    if (credential?.signature !== undefined) {
+      const request = { method, target, host: destination.authority, headers }
+      headers.push(...sign(credential.signature, request, undefined))
+    }
     const cleaned = headers.map((text) => this.#redactor.redact(text))
     onRequest(`${method} ${this.#redactor.redact(maskQuery(target))} HTTP/1.1`, cleaned)
     try {

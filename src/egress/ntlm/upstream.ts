@@ -102,7 +102,7 @@ export class NtlmUpstream implements RequestSender, CallHost {
 
   discard(connection: UpstreamConnection): void {
     connection.isFree = false
-    void connection.client.destroy()
+    connection.destroy()
     this.#openCount -= 1
     this.#wishForTurn()
   }
@@ -158,7 +158,7 @@ export class NtlmUpstream implements RequestSender, CallHost {
     const oldest = this.#free.shift()
     if (oldest === undefined) return false
     oldest.isFree = false
-    void oldest.client.destroy()
+    oldest.destroy()
     this.#openCount -= 1
     return true
   }

@@ -1,5 +1,5 @@
 /**
- * `Retry-After` of a token server (RFC 9110 10.2.3): seconds, or a date in any of the three forms.
+ * `Retry-After` of a server that we ask (RFC 9110 10.2.3): seconds, or a date in any of the three forms.
  */
 
 const IS_SECONDS = /^\d{1,10}$/

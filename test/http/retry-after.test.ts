@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseRetryAfter } from '../../src/oauth/retry-after.ts'
+import { parseRetryAfter } from '../../src/http/retry-after.ts'
 
 // A date without zone is in GMT here, whatever the zone of the process.
 process.env['TZ'] = 'America/New_York'
