@@ -35,6 +35,15 @@ const renderConfig = (api: string, tokenUrl: string) => ({
     },
     {
       name: 'later',
+      type: 'session',
+      username: 'me',
+      password: 'correct-horse-battery',
+      login: { url: `${api}/login` },
+      extract: { sid: 'cookie:sid' },
+      apply: { cookies: { sid: '{sid}' } },
+    },
+    {
+      name: 'signed',
       type: 'hmac',
       key: 'correct-horse-battery-staple-0123456789',
       string_to_sign: ['body'],
@@ -56,6 +65,7 @@ const renderConfig = (api: string, tokenUrl: string) => ({
       paths: ['/open/a/*'],
       empty_segments: true,
     },
+    { name: 'signed', url: `${api}/signed`, security: 'signed' },
     { name: 'later', url: `${api}/later`, security: 'later', match: 'name' },
     { name: 'silent', url: 'https://silent.example', security: 'key' },
     { name: 'intended', url: 'https://*.many.example', security: 'key' },
@@ -100,6 +110,8 @@ const calls: readonly [method: string, url: string, ...headers: Header[]][] = [
   ['GET', '/own', ['Proxy-Authorization', '']],
   ['GET', '/own', ['Proxy-Authorization', proof], ['Proxy-Authorization', proof]],
   ['GET', '/later'],
+  ['GET', '/signed'],
+  ['GET', '/signed', ['X-Sig', 'own']],
   ['GET', '/intended'],
   ['GET', '/nothing'],
   ['GET', '/plain', ['Origin', 'http://a.example']],
@@ -123,7 +135,7 @@ function listLines(rawHeaders: readonly string[]): readonly string[] {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const [name = '', value = ''] = rawHeaders.slice(at, at + 2)
     if (/^(via|connection|transfer-encoding|content-length)$/i.test(name)) continue
-    const isSecret = /^(authorization|x[-_]api[-_]key)$/i.test(name)
+    const isSecret = /^(authorization|x[-_]api[-_]key|x-sig)$/i.test(name)
     lines.push(`${name.toLowerCase()}: ${isSecret ? '[masked]' : value}`)
   }
   return lines.sort()

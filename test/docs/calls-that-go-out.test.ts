@@ -87,7 +87,8 @@ t.test('the calls that go out go as the README says', { timeout: 120_000 }, asyn
   const explained = await runCli(wordsOf(explain), { cwd })
   t.equal(explained.code, 0, explained.stderr + explained.stdout)
   t.match(explained.stdout, 'billing')
-  t.match(explained.stdout, `http://${api.authority}/v1/invoices`.slice('http://'.length))
+  t.match(explained.stdout, `http://${api.authority} gets`)
+  t.match(explained.stdout, 'GET /v1/invoices HTTP/1.1')
   t.match(explained.stdout, /X-API-Key: \[masked\]/)
   t.equal(api.asked.length, 2, 'explain has sent nothing')
 

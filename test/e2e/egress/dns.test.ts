@@ -50,6 +50,7 @@ interface Gate {
 }
 
 async function start(
+  t: Test,
   answers: Readonly<Record<string, readonly (readonly string[])[]>>,
   egress: object,
   outgoing: readonly object[],
@@ -59,6 +60,7 @@ async function start(
       egress: { listen: '127.0.0.1:0', timeouts: { connect: '1s' }, ...egress },
       admin: { listen: '127.0.0.1:0' },
       log: { format: 'json' },
+      shutdown: { drain_delay: '0s', drain_timeout: '2s' },
       outgoing,
     },
     files: {
@@ -85,6 +87,7 @@ async function start(
 
 const rebinding = [[NOWHERE], ['127.0.0.1']] as const
 const gate = await start(
+  t,
   {
     'named.test': [['127.0.0.1']],
     'rebind.test': rebinding,
@@ -176,7 +179,7 @@ t.test('cleartext in a CONNECT leads to no such address, however it is spelled',
 })
 
 t.test('the rules of an address hold inside a CONNECT in every spelling of it', async (t) => {
-  const other = await start({}, {}, [
+  const other = await start(t, {}, {}, [
     { name: 'ruled', url: `http://127.0.0.1:${here}`, security: 'none', paths: ['/ok'] },
   ])
   for (const spelling of ['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1']) {
@@ -199,4 +202,6 @@ t.test('the rules of an address hold inside a CONNECT in every spelling of it', 
 t.test('nothing of all that made the program report an error', async (t) => {
   t.strictSame(gate.sidegate.severeLines, [])
   t.equal(await gate.sidegate.stop(), 0)
+  // Else the process would wait for it, and the end of the file for the process.
+  upstream.close()
 })
