@@ -290,6 +290,8 @@ export interface ProxyConfig {
 
 export interface OutgoingConfig {
   readonly name: string
+  /** As that of a definition; timeouts do not change it. */
+  readonly fingerprint: string
   readonly url: string
   /** Name of a definition, or `none`. */
   readonly security: string

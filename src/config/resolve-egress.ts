@@ -3,6 +3,7 @@
  */
 import type { ResolveContext } from './context.ts'
 import { checkPlaintext } from './credential-rules.ts'
+import { computeFingerprint } from './fingerprint.ts'
 import { findHeaderValueFault } from './header-rules.ts'
 import { isLocalListen, resolveListeners } from './listeners.ts'
 import type { PlacedListen } from './listeners.ts'
@@ -91,7 +92,7 @@ export function resolveOutgoing(
   if (parsed.security !== 'none') {
     checkPlaintext(context, [...path, 'url'], parsed.url, parsed.allow_plaintext)
   }
-  return {
+  const settings = {
     name: parsed.name,
     url: parsed.url,
     security: parsed.security,
@@ -110,6 +111,10 @@ export function resolveOutgoing(
     tls: resolveClientTls(context, [...path, 'tls'], parsed.tls),
     proxy: resolveProxy(context, [...path, 'proxy'], parsed.proxy, egress.proxy),
     isActive: parsed.is_active,
+  }
+  return {
+    ...settings,
+    fingerprint: computeFingerprint(context.fingerprintKey, settings),
     timeouts: {
       headerMs: timeouts.header ?? egress.timeouts.headerMs,
       bodyIdleMs: timeouts.body_idle ?? egress.timeouts.bodyIdleMs,

@@ -35,6 +35,8 @@ export interface EgressGeneration {
   isPeerAllowed(address: string): boolean
   /** `undefined` without `egress.ca`. */
   readonly interceptor: Interceptor | undefined
+  /** `describeUnmatched` of the configuration. */
+  readonly unmatchedRules: string
   /** Of hosts that no connection names. */
   readonly unmatchedDial: DialSettings
   readonly unmatchedTimeouts: OutgoingConfig['timeouts']

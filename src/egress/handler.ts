@@ -421,7 +421,9 @@ class Visit implements RelayOwner, ConnectVisit {
     const client = this.record.client?.definition
     this.services.onSession({
       ...session,
-      outgoing: routes.map(({ connection }) => connection.name),
+      peer: this.exchange.peer.address,
+      outgoing: routes.map(({ value: { connection } }) => connection),
+      unmatchedRules: this.generation.unmatchedRules,
       definition: injector?.definition.name,
       fingerprint: injector?.definition.fingerprint,
       client,

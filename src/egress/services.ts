@@ -1,4 +1,5 @@
 /** What egress works with beyond one request, and what goes on after one. */
+import type { OutgoingConfig } from '../config/model.ts'
 import type { BodyBudget } from '../http/kept-body.ts'
 import type { Watchdog } from '../http/watchdog.ts'
 import type { AccessLog } from '../observe/access.ts'
@@ -41,8 +42,12 @@ export interface EgressSession {
   /** WebSockets say goodbye with the code; tunnels are cut. */
   readonly close: (code: 1001 | 1008) => void
   readonly whenClosed: (callback: () => void) => void
-  /** The connections that it reaches; none where no connection names the host. */
-  readonly outgoing: readonly string[]
+  /** The address that it came from. */
+  readonly peer: string
+  /** The connections that it reaches, as they were; none where no connection names the host. */
+  readonly outgoing: readonly Pick<OutgoingConfig, 'name' | 'fingerprint'>[]
+  /** What let it through where no connection names the host. */
+  readonly unmatchedRules: string
   readonly definition: string | undefined
   /** Of the definition as it was. */
   readonly fingerprint: string | undefined

@@ -2,6 +2,7 @@
  * Hosts that no outgoing connection names: what `egress.unmatched` and `egress.unmatched_ports` let
  * through. Which addresses may then be dialled, the destination policy says.
  */
+import type { Config } from '../config/model.ts'
 import { createDestination } from './destination.ts'
 import type { Destination } from './destination.ts'
 import { refuseUnmatched, refuseUnmatchedPort, refuseUnmatchedTunnel } from './refusals.ts'
@@ -57,4 +58,16 @@ function destinationOf(
 ): Destination {
   const kind = unmatched === 'public' ? 'unmatched_public' : 'unmatched_allow'
   return createDestination(kind, host, { scheme, host, port })
+}
+
+/**
+ * All that decides about hosts that no connection names: what is let through under one configuration
+ * goes on under another that says the same. Every connection counts, since it may name such a host.
+ */
+export function describeUnmatched({
+  egress,
+  outgoing,
+}: Pick<Config, 'egress' | 'outgoing'>): string {
+  const fingerprints = outgoing.map(({ fingerprint }) => fingerprint)
+  return JSON.stringify([egress?.unmatched, egress?.unmatchedPorts, ...fingerprints])
 }

@@ -44,6 +44,11 @@ export interface TunnelRequest {
   readonly via?: readonly string[]
 }
 
+interface Kept {
+  readonly upstream: ClosableSender
+  readonly kind: Destination['kind']
+}
+
 /** The upstream of a destination, and what it is kept by. */
 interface Found {
   readonly key: string
@@ -54,9 +59,10 @@ interface Found {
 export class DestinationUpstreams {
   readonly #options: DestinationUpstreamsOptions
   readonly #policy: DestinationPolicy
-  readonly #kept = new LRUCache<string, ClosableSender>({
+  #unmatchedRules = ''
+  readonly #kept = new LRUCache<string, Kept>({
     max: MAX_KEPT,
-    dispose: (upstream) => {
+    dispose: ({ upstream }) => {
       upstream.close()
     },
   })
@@ -84,7 +90,9 @@ export class DestinationUpstreams {
   #find(destination: Destination): Found | undefined {
     const found = this.#found.get(destination)
     // Asked for, it counts as used.
-    return found !== undefined && this.#kept.get(found.key) === found.upstream ? found : undefined
+    return found !== undefined && this.#kept.get(found.key)?.upstream === found.upstream
+      ? found
+      : undefined
   }
 
   #create(destination: Destination, settings: DialSettings): Found {
@@ -92,10 +100,10 @@ export class DestinationUpstreams {
     // Functions are left out of it. What the look-up judges by is not.
     const { kind, authority, staysLocal } = destination
     const key = JSON.stringify([kind, authority, staysLocal, options])
-    let upstream = this.#kept.get(key)
+    let upstream = this.#kept.get(key)?.upstream
     if (upstream === undefined) {
       upstream = createSender(destination, options, settings)
-      this.#kept.set(key, upstream)
+      this.#kept.set(key, { upstream, kind })
     }
     const found = { key, upstream, proxy: options.proxy }
     this.#found.set(destination, found)
@@ -131,6 +139,16 @@ export class DestinationUpstreams {
         dialling.abort()
       })
     })
+  }
+
+  /**
+   * A configuration is served now. Where it says anything else about hosts that are not named, theirs are
+   * dialled anew: an address may be somebody's since, or forbidden.
+   */
+  commit(unmatchedRules: string): void {
+    if (unmatchedRules === this.#unmatchedRules) return
+    this.#unmatchedRules = unmatchedRules
+    for (const [key, { kind }] of this.#kept) if (kind !== 'named') this.#kept.delete(key)
   }
 
   close(): void {

@@ -5,6 +5,8 @@
 import type { Config } from '../config/model.ts'
 import { expandClients } from '../egress/clients.ts'
 import type { EgressSession } from '../egress/services.ts'
+import { describeUnmatched } from '../egress/unmatched.ts'
+import { createPeerRule } from './peer-rule.ts'
 
 /** What a WebSocket or tunnel of egress depends on. */
 type EgressGrounds = Omit<EgressSession, 'close' | 'whenClosed'>
@@ -17,6 +19,8 @@ export class Allowance {
   readonly #ownClients = new Map<string, ReadonlySet<string>>()
   /** `undefined` where egress asks nobody. */
   readonly #clients: ReadonlySet<string> | undefined
+  readonly #isPeerAllowed: (address: string) => boolean
+  readonly #unmatchedRules: string
 
   constructor(config: Config) {
     this.#config = config
@@ -24,7 +28,10 @@ export class Allowance {
     this.#outgoing = new Map(
       config.outgoing.flatMap((one) => (one.isActive ? [[one.name, one]] : [])),
     )
-    const clients = config.egress?.clients
+    const { egress } = config
+    this.#isPeerAllowed = egress === undefined ? () => false : createPeerRule(egress)
+    this.#unmatchedRules = describeUnmatched(config)
+    const clients = egress?.clients
     if (clients !== undefined && clients !== 'none') this.#clients = expandClients(clients, config)
   }
 
@@ -44,27 +51,29 @@ export class Allowance {
   }
 
   hasEgress(grounds: EgressGrounds): boolean {
-    const { outgoing, definition, fingerprint, client, clientFingerprint } = grounds
+    const { peer, outgoing, definition, fingerprint, client, clientFingerprint } = grounds
     return (
-      this.#hasDestination(outgoing) &&
+      this.#isPeerAllowed(peer) &&
+      this.#hasDestination(grounds) &&
       this.isUnchanged(definition, fingerprint) &&
       this.#isClient(client, outgoing) &&
       this.isUnchanged(client, clientFingerprint)
     )
   }
 
-  /** A host that no connection names is allowed for as long as such hosts are. */
-  #hasDestination(outgoing: readonly string[]): boolean {
-    const { egress } = this.#config
-    if (outgoing.length === 0) return egress !== undefined && egress.unmatched !== 'deny'
-    return outgoing.every((name) => this.#outgoing.has(name))
+  /** A host that no connection names is allowed for as long as nothing changes about such hosts. */
+  #hasDestination({ outgoing, unmatchedRules }: EgressGrounds): boolean {
+    if (outgoing.length === 0) return unmatchedRules === this.#unmatchedRules
+    return outgoing.every(
+      ({ name, fingerprint }) => this.#outgoing.get(name)?.fingerprint === fingerprint,
+    )
   }
 
   /** Whether it is among those who may use egress, and these connections. */
-  #isClient(client: string | undefined, outgoing: readonly string[]): boolean {
+  #isClient(client: string | undefined, outgoing: EgressGrounds['outgoing']): boolean {
     if (this.#clients === undefined) return true
     if (client === undefined || !this.#clients.has(client)) return false
-    return outgoing.every((name) => this.#ownClientsOf(name)?.has(client) !== false)
+    return outgoing.every(({ name }) => this.#ownClientsOf(name)?.has(client) !== false)
   }
 
   #ownClientsOf(name: string): ReadonlySet<string> | undefined {

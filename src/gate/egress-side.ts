@@ -13,6 +13,7 @@ import { createEgressHandler } from '../egress/handler.ts'
 import { Interceptor } from '../egress/intercept.ts'
 import { NtlmUpstreams } from '../egress/ntlm/upstreams.ts'
 import type { EgressServices } from '../egress/services.ts'
+import { describeUnmatched } from '../egress/unmatched.ts'
 import { DestinationUpstreams } from '../egress/upstreams.ts'
 import { Tokens } from '../oauth/tokens.ts'
 import type { Metrics } from '../observe/metrics.ts'
@@ -116,6 +117,7 @@ export class EgressSide implements EgressBuilder {
     const bearers = [...config.definitions.values()].filter((one) => one.type === 'bearer_token')
     const used = new Set(config.outgoing.map(({ security }) => security))
     this.#ntlm.configure([...config.definitions.values()].filter((one) => one.type === 'ntlm'))
+    this.#upstreams.commit(describeUnmatched(config))
     this.tokens.configure(bearers.filter(({ name }) => used.has(name)))
     if (config.egress !== undefined) this.#listeners.renewTls(config.egress.listeners)
   }

@@ -1,5 +1,4 @@
 /** Builds what egress needs of one configuration; the counterpart of the inbound part of a generation. */
-import { BlockList, isIP } from 'node:net'
 import type {
   BearerTokenDefinition,
   ClientTls,
@@ -25,6 +24,8 @@ import type { DialSettings } from '../egress/upstreams.ts'
 import type { UpstreamTls } from '../http/connector.ts'
 import type { Tokens } from '../oauth/tokens.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import { createPeerRule } from './peer-rule.ts'
+import { describeUnmatched } from '../egress/unmatched.ts'
 
 export interface EgressParts {
   readonly metrics: Metrics
@@ -99,6 +100,7 @@ export function prepareEgress(
     }),
     isPeerAllowed: createPeerRule(egress),
     interceptor: egress.ca === undefined ? undefined : parts.interceptorOf(egress.ca),
+    unmatchedRules: describeUnmatched(config),
     unmatchedDial: dialOf(undefined, egress.timeouts.connectMs, egress.proxy),
     unmatchedTimeouts: egress.timeouts,
     rejected: (token) => parts.tokens.rejected(token),
@@ -161,17 +163,4 @@ export function tokenDialOf(
 
 function revealTls({ ca, cert, key, serverName }: ClientTls): UpstreamTls {
   return { ca, cert, key: key?.reveal(), serverName }
-}
-
-/** With `clients: none` only loopback and `client_networks` may connect. */
-function createPeerRule({ clients, clientNetworks }: EgressConfig): (address: string) => boolean {
-  if (clients !== 'none') return () => true
-  const networks = new BlockList()
-  for (const cidr of ['127.0.0.0/8', '::1/128', ...clientNetworks]) {
-    const [address = '', bits] = cidr.split('/')
-    const isV6 = isIP(address) === 6
-    networks.addSubnet(address, Number(bits ?? (isV6 ? 128 : 32)), isV6 ? 'ipv6' : 'ipv4')
-  }
-  return (address) =>
-    address === 'unix' || networks.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }

@@ -13,6 +13,9 @@ export interface UpstreamOptions extends ConnectorOptions {
   readonly onSocketClosed: () => void
 }
 
+/** Longer is no free connection kept. */
+const MAX_KEEP_ALIVE_MS = 60_000
+
 /** One connection, used by one request at a time. */
 export class UpstreamConnection {
   readonly client: Client
@@ -32,6 +35,8 @@ export class UpstreamConnection {
     this.client = new Client(origin, {
       pipelining: 1,
       keepAliveTimeout: options.keepAliveMs,
+      // However long the upstream promises to keep it: what was judged when it was dialled changes.
+      keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
       keepAliveTimeoutThreshold: 1000,
       maxHeaderSize: options.maxHeaderBytes,
       // Deadlines are the relay's; undici would arm a timer for each of them.

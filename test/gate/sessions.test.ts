@@ -2,11 +2,14 @@
 import t from 'tap'
 import type { Config, EgressConfig, OutgoingConfig } from '../../src/config/model.ts'
 import type { EgressSession } from '../../src/egress/services.ts'
+import { describeUnmatched } from '../../src/egress/unmatched.ts'
 import { Sessions } from '../../src/gate/sessions.ts'
 import { apiKey, keyEntry, sampleConfig } from '../inbound/sample-config.ts'
 
 interface Said {
   readonly unmatched?: 'deny' | 'public' | 'allow'
+  readonly unmatchedPorts?: readonly number[]
+  readonly clientNetworks?: readonly string[]
   readonly clients?: readonly string[] | 'none'
   readonly members?: readonly string[]
   readonly app?: { readonly fingerprint?: string; readonly isActive?: boolean }
@@ -15,10 +18,18 @@ interface Said {
 
 const connections = [{ name: 'crm' }, { name: 'mail' }]
 
+/** A connection as a session knows it. */
+const named = (name: string) => ({ name, fingerprint: `${name}-1` })
+
 /** `app` and `other` are in the group `callers`, who may use egress. */
 function configOf(said: Said = {}): Config {
   const { unmatched = 'allow', clients = ['callers'], members = ['app', 'other'] } = said
-  const outgoing = (said.outgoing ?? connections).map((one) => ({ isActive: true, ...one }))
+  const { unmatchedPorts = [443], clientNetworks = [] } = said
+  const outgoing = (said.outgoing ?? connections).map((one) => ({
+    isActive: true,
+    fingerprint: `${one.name ?? ''}-1`,
+    ...one,
+  }))
   return {
     ...sampleConfig(
       [
@@ -30,7 +41,7 @@ function configOf(said: Said = {}): Config {
       {},
     ),
     // Only what is read here.
-    egress: { unmatched, clients } as unknown as EgressConfig,
+    egress: { unmatched, unmatchedPorts, clients, clientNetworks } as unknown as EgressConfig,
     outgoing: outgoing as unknown as OutgoingConfig[],
   }
 }
@@ -43,7 +54,9 @@ function open(sessions: Sessions, grounds: Partial<EgressSession> = {}, config =
       state.code = code
     },
     whenClosed: () => undefined,
-    outgoing: ['crm'],
+    peer: '127.0.0.1',
+    outgoing: [named('crm')],
+    unmatchedRules: describeUnmatched(config),
     definition: 'api',
     fingerprint: 'api',
     client: 'app',
@@ -62,6 +75,7 @@ const losses: readonly (readonly [claim: string, said: Said])[] = [
   ['its connection is for others', { outgoing: [{ name: 'crm', clients: ['mates'] }] }],
   ['its connection has gone', { outgoing: [{ name: 'mail' }] }],
   ['its connection is switched off', { outgoing: [{ name: 'crm', isActive: false }] }],
+  ['its connection says something else', { outgoing: [{ name: 'crm', fingerprint: 'crm-2' }] }],
 ]
 
 for (const [claim, said] of losses) {
@@ -90,7 +104,7 @@ t.test('who was not asked goes on until somebody is', (t) => {
 
 t.test('a tunnel needs every connection that it reaches', (t) => {
   const sessions = new Sessions()
-  const state = open(sessions, { outgoing: ['crm', 'mail'] })
+  const state = open(sessions, { outgoing: [named('crm'), named('mail')] })
   sessions.closeStale(configOf({ outgoing: [{ name: 'crm' }, { name: 'mail', clients: ['app'] }] }))
   t.equal(state.code, undefined)
   sessions.closeStale(
@@ -100,13 +114,36 @@ t.test('a tunnel needs every connection that it reaches', (t) => {
   t.end()
 })
 
-t.test('a tunnel to a host that nobody names goes on as long as such hosts may be called', (t) => {
-  const sessions = new Sessions()
+t.test('a tunnel to a host that nobody names goes on until something changes about them', (t) => {
   const grounds = { outgoing: [], definition: undefined, fingerprint: undefined }
-  const state = open(sessions, grounds)
-  sessions.closeStale(configOf({ unmatched: 'public' }))
+  const changes: readonly Said[] = [
+    { unmatched: 'public' },
+    { unmatched: 'deny' },
+    { unmatchedPorts: [443, 8443] },
+    // It may be the very host.
+    { outgoing: [...connections, { name: 'new' }] },
+  ]
+  for (const said of changes) {
+    const sessions = new Sessions()
+    const state = open(sessions, grounds)
+    sessions.closeStale(configOf({ members: ['app'] }))
+    t.equal(state.code, undefined)
+    sessions.closeStale(configOf(said))
+    t.equal(state.code, 1008, JSON.stringify(said))
+  }
+  t.end()
+})
+
+t.test('whoever may not connect any more is not served any more', (t) => {
+  const sessions = new Sessions()
+  const config = (...clientNetworks: string[]) => configOf({ clients: 'none', clientNetworks })
+  const grounds = { peer: '10.1.2.3', client: undefined, clientFingerprint: undefined }
+  const state = open(sessions, grounds, config('10.1.0.0/16'))
+  const local = open(sessions, { ...grounds, peer: '::1' }, config('10.1.0.0/16'))
+  sessions.closeStale(config('10.0.0.0/8'))
   t.equal(state.code, undefined)
-  sessions.closeStale(configOf({ unmatched: 'deny' }))
+  sessions.closeStale(config('10.2.0.0/16'))
   t.equal(state.code, 1008)
+  t.equal(local.code, undefined)
   t.end()
 })
