@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { authorizationFor, openSocket } from '../http/connector.ts'
 import type { ConnectorOptions, ParentProxy, UpstreamTls } from '../http/connector.ts'
+import { digestTls } from '../http/tls-identity.ts'
 import type { RequestSender } from '../http/upstream-call.ts'
 import type { UpstreamOptions } from '../http/upstream-connection.ts'
 import { Upstream } from '../http/upstream.ts'
@@ -99,7 +100,9 @@ export class DestinationUpstreams {
     const options = this.optionsFor(destination, settings)
     // Functions are left out of it. What the look-up judges by is not.
     const { kind, authority, staysLocal } = destination
-    const key = JSON.stringify([kind, authority, staysLocal, options])
+    // Short, where `ca` is a bundle and the hosts are many.
+    const tls = options.tls === undefined ? [] : [digestTls(options.tls), options.tls.serverName]
+    const key = JSON.stringify([kind, authority, staysLocal, { ...options, tls }])
     let upstream = this.#kept.get(key)?.upstream
     if (upstream === undefined) {
       upstream = createSender(destination, options, settings)

@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import { SidegateError, type Code } from '../errors.ts'
 import { describeFault } from './describe-fault.ts'
 import { askForTunnel, type ProxyHandshake, type TunnelTarget } from './proxy-tunnel.ts'
+import { contextOf, type TlsIdentity } from './tls-identity.ts'
 
 export type DialAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -34,10 +35,7 @@ export interface Dialling {
 }
 
 /** PEM texts. The server's certificate is always verified. */
-export interface UpstreamTls {
-  readonly ca: string | undefined
-  readonly cert: string | undefined
-  readonly key: string | undefined
+export interface UpstreamTls extends TlsIdentity {
   /** The name in SNI and in the certificate; the host of the address unless given. */
   readonly serverName: string | undefined
 }
@@ -189,11 +187,8 @@ class Dial implements Dialling {
       host,
       // SNI never carries an address (RFC 6066 3); the certificate is checked against `host` then.
       ...(isIP(name) === 0 ? { servername: name } : {}),
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-      ...(tls.key === undefined ? {} : { key: tls.key }),
+      secureContext: contextOf(tls),
       ALPNProtocols: ['http/1.1'],
-      minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
     })
     this.#follow(secured)
