@@ -21,7 +21,8 @@ export function findNode(line: string): string | undefined {
     const args = ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']
     spawnSync('npm', [...args, '--prefix', folder, `${name}@${line}`], {
       stdio: ['ignore', 'ignore', 'inherit'],
-      timeout: 60_000,
+      // A slow network is no reason to leave a line out.
+      timeout: 180_000,
     })
   }
   return existsSync(binary) ? binary : undefined

@@ -26,7 +26,7 @@ function runTests(t: Test, node: string, line: string): void {
       '--results',
       results,
     ],
-    { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024, timeout: 420_000 },
+    { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024, timeout: 600_000 },
   )
   // What failed there is what one wants to see; the rest is as in `make test`.
   const faults = run.stdout.split('\n').filter((text) => !/^(ok|SKIPPED) /.test(text))
@@ -46,7 +46,7 @@ for (const line of NODE_LINES.filter((name) => name !== current)) {
     node === undefined && `npm gave no Node ${line} for ${process.platform} ${process.arch}`
   void t.test(
     `the unit and end-to-end tests pass on Node ${line}`,
-    { skip, timeout: 450_000 },
+    { skip, timeout: 630_000 },
     (t) => {
       runTests(t, node ?? '', line)
     },
