@@ -3,7 +3,7 @@
  * the userinfo of URLs. What a value is called is the business of `fields.ts`.
  */
 import { setImmediate } from 'node:timers/promises'
-import { SecretIndex } from './secret-index.ts'
+import { cutOut, SecretIndex } from './secret-index.ts'
 
 /** How many secrets are indexed before the event loop has its turn. */
 const sliceSize = 100
@@ -47,7 +47,11 @@ export function createRedactor(): Redactor {
     addSecret(value) {
       transient.add(value)
     },
-    redact: (text) => stripUserinfo(transient.redact(index.redact(text))),
+    redact(text) {
+      // Found in the text as it is: one secret may be a part of another, and must not hide it.
+      const spans = transient.find(text, index.find(text, undefined))
+      return stripUserinfo(spans === undefined ? text : cutOut(text, spans))
+    },
   }
 }
 
@@ -67,8 +71,8 @@ class TransientSecrets {
     for (const spelling of new Set(spellings(value))) this.#young.add(spelling)
   }
 
-  redact(text: string): string {
-    return this.#old.redact(this.#young.redact(text))
+  find(text: string, spans: number[] | undefined): number[] | undefined {
+    return this.#old.find(text, this.#young.find(text, spans))
   }
 }
 

@@ -64,14 +64,13 @@ export class SecretIndex {
     return best
   }
 
-  /** The text with every secret in it replaced; the very same text where there is none. */
-  redact(text: string): string {
+  /** Adds the start and end of every secret in the text to `spans`, which is made where it is needed. */
+  find(text: string, spans: number[] | undefined): number[] | undefined {
     const { length } = text
-    if (length < minSecretLength || this.#entries.size === 0) return text
+    if (length < minSecretLength || this.#entries.size === 0) return spans
     const bits = this.#bits
     const shift = this.#shift
     let gram = 0
-    let spans: number[] | undefined
     for (let i = 0; i < length; i++) {
       gram = pushChar(gram, text.charCodeAt(i))
       const slot = Math.imul(gram, 0x9e3779b1) >>> shift
@@ -79,7 +78,7 @@ export class SecretIndex {
         spans = this.#match(text, i - gramLength + 1, gram, spans)
       }
     }
-    return spans === undefined ? text : cutOut(text, spans)
+    return spans
   }
 
   /** Adds the start and end of every secret that has this gram at this place. */
@@ -127,8 +126,8 @@ function isAt(text: string, start: number, secret: string): boolean {
   return true
 }
 
-/** Secrets may overlap or touch: what they cover together is cut out as one. */
-function cutOut(text: string, flat: readonly number[]): string {
+/** The text without these spans. They may overlap or touch: what they cover together is cut out as one. */
+export function cutOut(text: string, flat: readonly number[]): string {
   const spans: [number, number][] = []
   for (let i = 0; i + 1 < flat.length; i += 2) spans.push([flat[i] ?? 0, flat[i + 1] ?? 0])
   spans.sort((a, b) => a[0] - b[0])

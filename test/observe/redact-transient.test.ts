@@ -101,3 +101,15 @@ t.test('whatever the tokens and the text, none of the latest is left', async () 
     { numRuns: 300 },
   )
 })
+
+t.test('one secret within another hides no part of it, whichever was known first', async (t) => {
+  const redactor = createRedactor()
+  await redactor.setSecrets(['inner-secret', 'outer inner-token outer'])
+  redactor.addSecret('abc.inner-secret.def')
+  redactor.addSecret('inner-token')
+  t.equal(redactor.redact('a abc.inner-secret.def b'), 'a [redacted] b')
+  t.equal(redactor.redact('a outer inner-token outer b'), 'a [redacted] b')
+  for (let i = 0; i < 300; i++) redactor.addSecret(`another-${i}-xx`)
+  redactor.addSecret('abc.inner-secret')
+  t.equal(redactor.redact('a abc.inner-secret.def b'), 'a [redacted] b')
+})
