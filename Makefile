@@ -59,9 +59,9 @@ interop: $(BUILT) $(TESTS) ## servers and clients that nobody here wrote; instal
 soak: $(BUILT) $(TESTS) ## what takes long: soaks and long fuzzing
 	$(NPM) run -s test:soak
 
-bench: $(BUILT) $(TESTS) ## Sidegate beside nginx and http-proxy: cost, latency, memory
-	node scripts/install-interop.mjs nginx wrk
-	$(NPM) run -s bench
+bench: $(BUILT) $(TESTS) ## Sidegate beside others: cost, latency, memory; PAGE=docs/performance.md writes the page
+	node scripts/install-interop.mjs nginx wrk squid openssl cntlm mitmdump apache2 winbindd ntlm_auth smbpasswd mod_auth_gssapi gss-ntlmssp python3-gssapi
+	$(NPM) run -s bench -- $(if $(PAGE),--page $(PAGE))
 
 docs: $(BUILT) ## write the pages that are made from code
 	$(NPM) run -s docs

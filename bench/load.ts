@@ -8,8 +8,14 @@ export interface Target {
   readonly pid: number
   readonly port: number
   readonly headers: Readonly<Record<string, string>>
+  /** Of the URL; `/api/a` unless told otherwise. */
+  readonly path?: string
   /** A Lua script for wrk that varies the requests. */
   readonly script?: string
+  /** `CONNECTIONS` unless told otherwise. */
+  readonly connections?: number
+  /** It closes connections without a word, which wrk counts as errors though the answers came. */
+  readonly mayClose?: boolean
 }
 
 /** What one round came to. */
@@ -23,8 +29,13 @@ export interface Round {
 
 export const CONNECTIONS = 64
 
+/** Rounds of wrk against this target. */
+export function loadWith(target: Target): (seconds: number) => Promise<Round> {
+  return (seconds) => runRound(target, seconds)
+}
+
 /** Loads the target for so many seconds; a single failed request fails the benchmark. */
-export async function runRound(target: Target, seconds: number): Promise<Round> {
+async function runRound(target: Target, seconds: number): Promise<Round> {
   const headers = Object.entries(target.headers).flatMap(([name, value]) => [
     '-H',
     `${name}: ${value}`,
@@ -32,14 +43,26 @@ export async function runRound(target: Target, seconds: number): Promise<Round> 
   const script = target.script === undefined ? [] : ['-s', target.script]
   const before = measureTree(target.pid)
   const { stdout, stderr, exitCode } = await run('wrk', [
-    ...['-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '--latency'],
+    ...[
+      '-t',
+      '1',
+      '-c',
+      String(target.connections ?? CONNECTIONS),
+      '-d',
+      `${seconds}s`,
+      '--latency',
+    ],
     ...headers,
     ...script,
-    `http://127.0.0.1:${target.port}/api/a`,
+    `http://127.0.0.1:${target.port}${target.path ?? '/api/a'}`,
   ])
   const after = measureTree(target.pid)
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1])
-  if (exitCode !== 0 || !(requests > 0) || /Socket errors|Non-2xx/.test(stdout)) {
+  const errors =
+    target.mayClose === true
+      ? /Socket errors: (?!connect 0, read \d+, write 0, timeout 0)|Non-2xx/
+      : /Socket errors|Non-2xx/
+  if (exitCode !== 0 || !(requests > 0) || errors.test(stdout)) {
     throw new Error(`wrk saw errors:\n${stdout}${stderr}`)
   }
   return {
@@ -76,5 +99,11 @@ request = function()
 end
 `
   await writeFile(path, requests)
+  return path
+}
+
+/** A wrk script that asks a proxy for a URL, in absolute form. */
+export async function writeProxyScript(path: string, url: string): Promise<string> {
+  await writeFile(path, `request = function() return wrk.format("GET", "${url}") end\n`)
   return path
 }

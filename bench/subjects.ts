@@ -90,26 +90,36 @@ export interface GateOptions {
 
 /** Sidegate as it is built, ready to be asked. */
 export async function startGate(owner: Owner, options: GateOptions): Promise<StartedGate> {
+  return startSidegate(owner, (port) => renderConfiguration(port, options), options.files)
+}
+
+/** Any Sidegate: `render` gives its YAML without `admin` and `shutdown`, for the port it is to have. */
+export async function startSidegate(
+  owner: Owner,
+  render: (port: number) => string,
+  files: Readonly<Record<string, string>> = {},
+): Promise<StartedGate> {
   const folder = await createFolder(owner)
   const [port, adminPort] = [await findFreePort(), await findFreePort()]
-  for (const [name, content] of Object.entries(options.files ?? {})) {
+  for (const [name, content] of Object.entries(files)) {
     await writeFile(join(folder, name), content, { mode: 0o600 })
   }
   const file = join(folder, 'sidegate.yaml')
-  await writeFile(file, renderConfiguration(port, adminPort, options), { mode: 0o600 })
+  const common = `admin: { listen: "127.0.0.1:${adminPort}" }
+shutdown: { drain_delay: 0s, drain_timeout: 1s }
+`
+  await writeFile(file, `${common}${render(port)}`, { mode: 0o600 })
   const startedAt = performance.now()
   const child = startNode(owner, [join('dist', 'main.js'), 'serve', '--config', file])
   await eventually('/readyz', () => isReady(child, adminPort), 60_000)
   return { pid: child.pid ?? 0, port, child, readyAfterMs: performance.now() - startedAt }
 }
 
-function renderConfiguration(port: number, adminPort: number, options: GateOptions): string {
+function renderConfiguration(port: number, options: GateOptions): string {
   const { security, groups = '', accepts = 'security: mobile' } = options
   return `
 inbound: { listen: "127.0.0.1:${port}", upstream: "http://127.0.0.1:${options.upstreamPort}" }
-admin: { listen: "127.0.0.1:${adminPort}" }
 log: { format: json, access: ${String(options.access ?? false)} }
-shutdown: { drain_delay: 0s, drain_timeout: 1s }
 ${security ?? `security:\n  - { name: mobile, type: api_key, key: ${KEY} }`}
 ${groups}
 channels:
@@ -128,7 +138,8 @@ async function isReady(child: ChildProcess, adminPort: number): Promise<boolean>
   }
 }
 
-function startNode(owner: Owner, args: readonly string[]): ChildProcess {
+/** A Node program; its output goes nowhere. */
+export function startNode(owner: Owner, args: readonly string[]): ChildProcess {
   // The log goes nowhere, as to a collector that is quick enough.
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   owner.after(() => stop(child))

@@ -19,6 +19,9 @@ const PROGRAMS = {
   squid: 'squid',
   git: 'git',
   openssl: 'openssl',
+  // Of `make bench` alone.
+  cntlm: 'cntlm',
+  mitmdump: 'mitmproxy',
   // The NTLM servers; the modules come with no program of their own.
   apache2: 'apache2-bin',
   winbindd: 'winbind',
