@@ -25,7 +25,7 @@ export interface ProxyHandshake {
   /** The value that answers it, from the flat list of raw headers; throws where there is no answer. */
   second(headers: readonly Buffer[]): string
   /** What the proxy thought of the answer; `undefined` where it never said. */
-  judged(isAccepted: boolean | undefined): void
+  judged(isAccepted: boolean | undefined): SidegateError | undefined
 }
 
 interface Answer {
@@ -113,8 +113,9 @@ class TunnelRequest {
       this.#readPage()
       return
     }
-    if (this.#hasAnswered) handshake?.judged(status !== 407)
-    if (status === 407) this.#fail('wants other credentials (407)')
+    const refusal = this.#hasAnswered ? handshake?.judged(status !== 407) : undefined
+    if (refusal !== undefined) this.#finish(refusal)
+    else if (status === 407) this.#fail('wants other credentials (407)')
     else if (status < 200 || status > 299) this.#fail(`refused the tunnel (${status})`)
     // The far end cannot have spoken before we did: whatever is here, the proxy made it up.
     else if (this.#received.length > 0) this.#fail('sent more than its answer')

@@ -20,7 +20,9 @@ import { maskQuery } from '../explain/masked.ts'
 import { type Verdict, findValue, judgeAnswer } from './answer-words.ts'
 import { type ApiAnswer, ask } from './ask.ts'
 import { type Dialled, Dialler } from './dial.ts'
+import { findHeld } from './held.ts'
 import { explainNetworkError } from './network-words.ts'
+import { explainHold, explainLogin, type Login, type LoginWords } from './ntlm-words.ts'
 import { explainTokenFailure } from './token-words.ts'
 
 /** What is tried. */
@@ -37,6 +39,11 @@ export interface TrialOptions {
 }
 
 type Sent = Extract<Choice<OutgoingRoute>, { readonly kind: 'outgoing' }>
+
+interface Logins {
+  readonly origin: Login | undefined
+  readonly proxy: Login | undefined
+}
 
 /** Ends the trial at once. */
 class Failure extends Error {
@@ -87,8 +94,10 @@ class Trial {
     this.#row('connection', `${connection.name}: ${connection.url}, ${adds}`)
     const sent = this.#choose()
     const { injector } = sent.route.value
+    const logins = this.#findLogins(sent)
+    await this.#checkHeld(logins)
     const credential = injector === undefined ? undefined : await this.#obtain(injector)
-    const answer = await this.#ask(sent, credential)
+    const answer = await this.#ask(sent, credential, logins)
     const type = findValue(answer.headers, 'content-type')
     const shown = type === undefined ? '' : `, ${quote(type.slice(0, 100))}`
     this.#row('answer', `${answer.status}${shown}, after ${Math.round(answer.durationMs)} ms`)
@@ -103,6 +112,31 @@ class Trial {
     if (choice.kind === 'outgoing') return choice
     if (choice.kind === 'refused') return failByRule(choice)
     throw new Error('a connection that is named was not found')
+  }
+
+  /** Who is logged in to with NTLM on the way. */
+  #findLogins({ destination, route }: Sent): Logins {
+    const { definitions } = this.#options.config
+    const { injector, dial } = route.value
+    const proxy = dial.proxyFor(destination.host)
+    const parent = definitions.get(proxy?.credential?.definition ?? '')
+    const own = injector?.definition
+    return {
+      origin:
+        own?.type === 'ntlm'
+          ? { definition: own, host: destination.host, isBound: destination.scheme === 'https' }
+          : undefined,
+      proxy:
+        proxy !== undefined && parent?.type === 'ntlm'
+          ? { definition: parent, host: proxy.host, isBound: false }
+          : undefined,
+    }
+  }
+
+  async #checkHeld({ origin, proxy }: Logins): Promise<void> {
+    const names = [origin, proxy].flatMap((login) => login?.definition.name ?? [])
+    const held = await findHeld(this.#options.config, names)
+    if (held !== undefined) failBy(explainHold(held))
   }
 
   async #obtain(injector: Injector): Promise<Credential> {
@@ -158,6 +192,7 @@ class Trial {
   async #ask(
     { destination, target, route }: Sent,
     credential: Credential | undefined,
+    logins: Logins,
   ): Promise<ApiAnswer> {
     const { connection, method, onRequest } = this.#options
     const { rules } = route.value
@@ -184,6 +219,8 @@ class Trial {
       return { ...answer, headers: answer.headers.map((text) => this.#redactor.redact(text)) }
     } catch (error) {
       if (!(error instanceof SidegateError)) throw error
+      const login = explainLogin(error, logins)
+      if (login !== undefined) failBy(login)
       const isUnknownToTls = destination.scheme === 'https' && connection.tls?.cert === undefined
       const { why, cure } = explainNetworkError(error, isUnknownToTls)
       const isRefused = error.code === 'destination_refused' || error.code === 'plaintext_refused'
@@ -222,6 +259,10 @@ class Trial {
       ...(cure === undefined ? {} : { cure: redact(cure) }),
     }
   }
+}
+
+function failBy({ text, why, cure }: LoginWords): never {
+  throw new Failure(text, why, cure)
 }
 
 function failByRule({ detail }: Refusal): never {

@@ -17,6 +17,7 @@ import {
 import type { UpstreamConnection } from '../../http/upstream-connection.ts'
 import type { Turn } from './account.ts'
 import type { Asker } from './asker.ts'
+import { ntlmFailed, type NtlmReason } from './failure.ts'
 import { isNtlmChallenge, readOffer, type Offer } from '../../ntlm/offer.ts'
 
 /** From the first wish for a connection to the challenge. */
@@ -229,7 +230,8 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     }
     this.#turn?.given()
     if (!this.#isWholeRequest) {
-      this.#failHandshake(`the server answered ${status} to the first leg and asked for nothing`)
+      const detail = `the server answered ${status} to the first leg and asked for nothing`
+      this.#failHandshake('not_asked', detail)
       return true
     }
     clearTimeout(this.#timer)
@@ -253,7 +255,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     if (!isAwaited) return
     const detail =
       'The server refused the username, the password or the channel binding; nothing is tried again'
-    this.#events.failed(new SidegateError('ntlm_failed', { detail }))
+    this.#events.failed(ntlmFailed(this.#host.settings.asker, 'refused', detail))
   }
 
   /** The server has forgotten who this is, or asks with every request. */
@@ -277,7 +279,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
     if (this.#phase !== 'first') return this.#events.received(chunk)
     this.#pageBytes += chunk.length
     if (this.#pageBytes > MAX_PAGE_BYTES)
-      this.#failHandshake('the page of the challenge is too long')
+      this.#failHandshake('unanswerable', 'the page of the challenge is too long')
     return true
   }
 
@@ -320,7 +322,7 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
       if (answer === undefined) return
       this.#authorization = this.#render(answer)
     } catch (error) {
-      this.#failHandshake(error instanceof Error ? error.message : String(error))
+      this.#failHandshake('unanswerable', error instanceof Error ? error.message : String(error))
       return
     }
     this.#phase = 'second'
@@ -341,25 +343,27 @@ export class NtlmCall implements SentRequest, UpstreamEvents, ConnectionSource {
       this.#again()
       return
     }
-    const list = offer?.schemes.join(', ') ?? ''
-    this.#failHandshake(
-      hasThis
-        ? 'the server offers NTLM and gives no challenge'
-        : `the server offers ${list === '' ? 'nothing' : `only ${list}`}, wanted NTLM or Negotiate`,
-    )
+    const schemes = offer?.schemes ?? []
+    if (hasThis || hasOther) {
+      this.#failHandshake('no_challenge', 'the server offers NTLM and gives no challenge', schemes)
+      return
+    }
+    const list = schemes.length === 0 ? 'nothing' : `only ${schemes.join(', ')}`
+    const detail = `the server offers ${list}, wanted NTLM or Negotiate`
+    this.#failHandshake('not_offered', detail, schemes)
   }
 
   /** The server closed between the legs. */
   #broken(): void {
     this.#turn?.given()
     if (this.#handshakeCount < MAX_HANDSHAKES) this.#again()
-    else this.#failHandshake('the server closes the connection between the legs')
+    else this.#failHandshake('closes', 'the server closes the connection between the legs')
   }
 
-  #failHandshake(detail: string): void {
+  #failHandshake(reason: NtlmReason, detail: string, schemes?: readonly string[]): void {
     this.#host.settings.onHandshake('failed')
     this.#end()
-    this.#events.failed(new SidegateError('ntlm_failed', { detail }))
+    this.#events.failed(ntlmFailed(this.#host.settings.asker, reason, detail, schemes))
   }
 
   upgraded(status: number, headers: Buffer[], socket: Duplex): void {

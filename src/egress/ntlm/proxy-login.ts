@@ -1,11 +1,11 @@
 /** How a parent proxy is logged in to that asks for NTLM, one connection at a time. */
-import { SidegateError } from '../../errors.ts'
 import type { ProxyLogin } from '../../http/connector.ts'
 import type { ProxyHandshake } from '../../http/proxy-tunnel.ts'
 import { readOffer } from '../../ntlm/offer.ts'
 import type { NtlmAccount, Turn } from './account.ts'
 import { PROXY } from './asker.ts'
 import type { Handshake, HandshakeResult } from './call.ts'
+import { ntlmFailed } from './failure.ts'
 
 export interface ProxyLoginOptions {
   readonly account: NtlmAccount
@@ -45,24 +45,38 @@ function createProxyHandshake(
       const { tokens, schemes } = readOffer(headers, PROXY.challengeName)
       if (tokens.NTLM === undefined) {
         const list = schemes.join(', ')
-        throw new SidegateError('ntlm_failed', {
-          detail: `the parent proxy offers ${list === '' ? 'nothing' : list}, and no challenge of NTLM`,
-        })
+        const reason = schemes.includes('ntlm') ? 'no_challenge' : 'not_offered'
+        const detail = `the parent proxy offers ${list === '' ? 'nothing' : list}, and no challenge of NTLM`
+        throw ntlmFailed(PROXY, reason, detail, schemes)
       }
-      const answer = handshake.finish(tokens.NTLM, undefined)
+      const answer = finish(handshake, tokens.NTLM)
       turn.shown()
       return `NTLM ${answer.toString('base64')}`
     },
     judged(isAccepted) {
-      if (isJudged) return
+      if (isJudged) return undefined
       isJudged = true
       if (isAccepted === undefined) {
         turn.given()
-        return
+        return undefined
       }
-      if (isAccepted) turn.accepted()
-      else turn.refused()
       onHandshake(isAccepted ? 'success' : 'refused')
+      if (isAccepted) {
+        turn.accepted()
+        return undefined
+      }
+      turn.refused()
+      const detail = 'The parent proxy refused the username or the password; nothing is tried again'
+      return ntlmFailed(PROXY, 'refused', detail)
     },
+  }
+}
+
+function finish(handshake: Handshake, challenge: Buffer): Buffer {
+  try {
+    return handshake.finish(challenge, undefined)
+  } catch (error) {
+    const detail = `the parent proxy: ${error instanceof Error ? error.message : String(error)}`
+    throw ntlmFailed(PROXY, 'unanswerable', detail)
   }
 }
