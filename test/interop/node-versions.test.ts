@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { findNode, NODE_LINES } from './egress-node-lines.ts'
+import { skipLab } from './ntlm-lab.ts'
 
 const current = process.versions.node.split('.')[0]
 
@@ -40,6 +41,18 @@ function runTests(t: Test, node: string, line: string): void {
   t.end()
 }
 
+/** The servers of NTLM are real there too; the rest of `interop` says nothing of Node. */
+function runNtlm(t: Test, node: string): void {
+  for (const name of ['ntlm', 'ntlm-forms']) {
+    const file = join('build', 'test', 'interop', `${name}.test.js`)
+    const { status, stdout } = spawnSync(node, [file], { encoding: 'utf8', timeout: 120_000 })
+    if (status !== 0) process.stderr.write(stdout)
+    t.equal(status, 0, name)
+    t.match(stdout, /^ok \d+ - /m, 'something ran')
+  }
+  t.end()
+}
+
 for (const line of NODE_LINES.filter((name) => name !== current)) {
   const node = findNode(line)
   const skip =
@@ -51,4 +64,7 @@ for (const line of NODE_LINES.filter((name) => name !== current)) {
       runTests(t, node ?? '', line)
     },
   )
+  void t.test(`NTLM logs in on Node ${line}`, { skip: skip || skipLab, timeout: 250_000 }, (t) => {
+    runNtlm(t, node ?? '')
+  })
 }

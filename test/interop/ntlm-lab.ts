@@ -1,5 +1,5 @@
 /** The real NTLM servers of `ntlm-servers.sh`, on ports of their own, for one test file. */
-import { chmod, readFile } from 'node:fs/promises'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,6 +15,9 @@ export const accounts = {
 } as const
 
 const MODULES = ['/usr/lib/apache2/modules/mod_auth_gssapi.so', '/usr/share/doc/gss-ntlmssp']
+
+/** A user of one of the servers. */
+export type Account = (typeof accounts)[keyof typeof accounts]
 
 /** `false`, or why there can be no lab. */
 export const skipLab: string | false = findReason()
@@ -34,10 +37,16 @@ export interface Lab {
   readonly proxy: string
   /** Squid before Apache, asking for NTLM itself. */
   readonly accelerator: string
-  /** An acceptor that checks channel bindings: `/cbt-off`, `/cbt-optional`, `/cbt-required`. */
+  /**
+   * An acceptor that checks channel bindings: `/cbt-off`, `/cbt-optional`, `/cbt-required`; `/negotiate`
+   * offers Negotiate alone.
+   */
   readonly bindings: string
-  /** PEM of the certificate of all of them. */
+  /** PEM of the certificate of all of them, and its key. */
   readonly ca: string
+  readonly key: string
+  /** Gives a user of Apache another password. */
+  setPassword(account: Account, password: string): Promise<void>
   /** The lines of Apache's log so far. */
   requests(): Promise<readonly LoggedRequest[]>
 }
@@ -82,6 +91,15 @@ export async function startLab(t: Owner): Promise<Lab> {
     accelerator: `http://127.0.0.1:${accelerator}`,
     bindings: `https://localhost:${cbt}`,
     ca: await readFile(join(folder, 'etc', 'server.crt'), 'utf8'),
+    key: await readFile(join(folder, 'etc', 'server.key'), 'utf8'),
+    async setPassword({ username }, password) {
+      const users = join(folder, 'etc', 'ntlm-users')
+      const start = `${username.replace('\\', ':')}:`
+      const lines = (await readFile(users, 'utf8')).split('\n')
+      const changed = lines.map((line) => (line.startsWith(start) ? start + password : line))
+      // In place: its owner and mode are Apache's.
+      await writeFile(users, changed.join('\n'))
+    },
     async requests() {
       // Apache writes a line when the connection is done with its request.
       await sleep(300)

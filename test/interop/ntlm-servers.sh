@@ -258,6 +258,8 @@ class Handler(BaseHTTPRequestHandler):
         super().setup(); self.ctx = None; self.who = None; self.info = {}
     def log_message(self, f, *a):
         sys.stderr.write('%d %s\n' % (self.client_address[1], f % a)); sys.stderr.flush()
+    def offers(self):
+        return ('Negotiate',) if self.path.startswith('/negotiate') else ('Negotiate', 'NTLM')
     def reply(self, code, obj, *auth):
         b = (json.dumps(obj) + '\n').encode()
         self.send_response(code)
@@ -271,16 +273,16 @@ class Handler(BaseHTTPRequestHandler):
             d = self.rfile.read(min(left, 65536))
             if not d: break
             h.update(d); left -= len(d)
-        mode = self.path.split('/')[1]      # cbt-off | cbt-optional | cbt-required
+        mode = self.path.split('/')[1]      # cbt-off | cbt-optional | cbt-required | negotiate
         a = self.headers.get('Authorization')
         if a is None and self.who and self.mode == mode:
             return self.reply(200, dict(self.info, user=self.who, bytes=n, sha256=h.hexdigest(), reused=True))
         if not a:
-            return self.reply(401, {'error': 'no authorization'}, 'Negotiate', 'NTLM')
+            return self.reply(401, {'error': 'no authorization'}, *self.offers())
         scheme, _, tok = a.partition(' ')
         scheme = {'ntlm': 'NTLM', 'negotiate': 'Negotiate'}.get(scheme.lower())
-        if not scheme:
-            return self.reply(401, {'error': 'unknown scheme'}, 'Negotiate', 'NTLM')
+        if scheme not in self.offers():
+            return self.reply(401, {'error': 'unknown scheme'}, *self.offers())
         try:
             tok = base64.b64decode(tok)
             if self.ctx is None or self.who:
@@ -292,14 +294,14 @@ class Handler(BaseHTTPRequestHandler):
             out = self.ctx.step(tok)
         except Exception as e:
             self.ctx = None
-            return self.reply(401, {'error': type(e).__name__ + ': ' + str(e)}, 'Negotiate', 'NTLM')
+            return self.reply(401, {'error': type(e).__name__ + ': ' + str(e)}, *self.offers())
         if not self.ctx.complete:
             return self.reply(401, {'error': 'continue'}, scheme + ' ' + base64.b64encode(out).decode())
         fl = int(self.ctx.actual_flags); bound = bool(fl & BOUND)
         user = str(self.ctx.initiator_name).rstrip('\0')
         if mode == 'cbt-required' and not bound:
             self.ctx = None
-            return self.reply(401, {'error': 'channel binding required', 'user': user}, 'Negotiate', 'NTLM')
+            return self.reply(401, {'error': 'channel binding required', 'user': user}, *self.offers())
         self.who = user
         self.info = {'scheme': scheme, 'channelBound': bound, 'gssFlags': fl, 'port': self.client_address[1], 'method': self.command}
         extra = [scheme + ' ' + base64.b64encode(out).decode()] if out else []
