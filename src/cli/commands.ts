@@ -24,6 +24,7 @@ export type CommandName =
   | 'run'
   | 'schema'
   | 'health'
+  | 'import'
 
 /** Every command by name, in the order in which a newcomer meets them. */
 export const commands = {
@@ -74,5 +75,9 @@ export const commands = {
   health: {
     summary: 'ask a running gate whether it is ready',
     load: async () => (await import('./health.ts')).healthCommand,
+  },
+  import: {
+    summary: 'make a configuration of what Zato or an htpasswd file knows',
+    load: async () => (await import('./import.ts')).importCommand,
   },
 } as const satisfies Record<CommandName, CommandEntry>
