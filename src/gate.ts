@@ -226,7 +226,7 @@ export class Gate {
           config: this.#generation?.config,
           reload: this.#reloader.state,
           lastUsedAt: (definition, label) => this.#metrics.lastUsedAt(definition, label),
-          source: { tokens: () => this.#egress.tokens.list(), held: () => this.#egress.held() },
+          source: { tokens: () => this.#egress.tokens(), held: () => this.#egress.held() },
           redact,
         }),
     })

@@ -86,8 +86,12 @@ function checkSender(
 /** The headers that a definition sets. */
 function listHeaders(definition: Definition): readonly string[] {
   if (definition.type === 'api_key') return [definition.header.toLowerCase()]
-  if (definition.type !== 'hmac')
-    return definition.type === 'custom' || definition.type === 'session' ? [] : ['authorization']
+  if (definition.type === 'session') {
+    const { headers, cookies } = definition.settings.apply
+    const names = headers.map(([name]) => name.toLowerCase())
+    return cookies.length === 0 ? names : [...names, 'cookie']
+  }
+  if (definition.type !== 'hmac') return definition.type === 'custom' ? [] : ['authorization']
   const { headers, keyHeader } = definition.settings
   const names = headers.map(([name]) => name.toLowerCase())
   return keyHeader === undefined ? names : [...names, keyHeader.toLowerCase()]

@@ -6,7 +6,8 @@
 import type { KeyEntry, PasswordEntry } from '../credentials/entries.ts'
 import type { HmacSettings } from '../hmac/settings.ts'
 import type { Secret } from '../secret.ts'
-import type { CustomSettings, SessionSettings } from './schemes.ts'
+import type { SessionSettings } from '../session/settings.ts'
+import type { CustomSettings } from './schemes.ts'
 
 export interface Config {
   readonly inbound: InboundConfig | undefined

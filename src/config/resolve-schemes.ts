@@ -2,12 +2,14 @@
  * hmac, session and custom from the schema's form to their settings.
  */
 import type { HmacPart, HmacSettings } from '../hmac/settings.ts'
+import type { SessionCall, SessionSettings } from '../session/settings.ts'
 import type { ResolveContext } from './context.ts'
+import { foldName } from '../http/headers.ts'
 import { checkPlaintext } from './credential-rules.ts'
 import { findHeaderValueFault } from './header-rules.ts'
 import { resolveHmacKeys } from './resolve-entries.ts'
 import type { ParsedDefinition } from './schema.ts'
-import type { CustomSettings, SessionCall, SessionSettings } from './schemes.ts'
+import type { CustomSettings } from './schemes.ts'
 import { findTemplateFault, readTemplateNames } from './templates.ts'
 import type { Path } from './tree.ts'
 
@@ -137,6 +139,11 @@ export function resolveSession(
   const cookies = resolvePairs(context, [...path, 'apply', 'cookies'], parsed.apply.cookies)
   checkTemplates(context, [...path, 'apply', 'headers'], headers, known)
   checkTemplates(context, [...path, 'apply', 'cookies'], cookies, known)
+  for (const [name] of headers) {
+    if (foldName(name) !== 'cookie') continue
+    const problem = 'cookies of the app would be lost, wanted them under apply.cookies'
+    context.reportKey([...path, 'apply', 'headers', name], problem)
+  }
   if (headers.length + cookies.length === 0) {
     context.report([...path, 'apply'], 'applies nothing, wanted headers or cookies')
   }

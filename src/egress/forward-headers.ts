@@ -4,6 +4,7 @@
  */
 import type { RawHeaders } from '../http/exchange.ts'
 import { findName, findNominated, foldName, ROLE } from '../http/headers.ts'
+import { mergeCookies } from '../session/cookies.ts'
 import type { Credential } from './injector.ts'
 
 /** What a connection does to headers; built once for each generation. */
@@ -47,6 +48,9 @@ export function forwardHeaders(outgoing: OutgoingHeaders): string[] {
   const { names, headers, rules, credential } = outgoing
   const nominated = findNominated(names, headers)
   const sent: string[] = ['Host', outgoing.authority]
+  const session = credential?.session
+  // Only where cookies of ours come beside the app's.
+  const cookies: string[] | undefined = session?.cookieNames.size ? [] : undefined
   for (let at = 0; at < names.length; at++) {
     const name = headers[2 * at] ?? ''
     const lower = names[at] ?? ''
@@ -60,10 +64,15 @@ export function forwardHeaders(outgoing: OutgoingHeaders): string[] {
     if (nominated?.has(lower) === true && !isKept) continue
     if (isOurs(folded) || rules.setNames.has(folded)) continue
     if (credential !== undefined && rules.slots.has(folded)) continue
-    sent.push(name, headers[2 * at + 1] ?? '')
+    if (folded === 'cookie' && cookies !== undefined) cookies.push(headers[2 * at + 1] ?? '')
+    else sent.push(name, headers[2 * at + 1] ?? '')
   }
   for (const text of rules.set) sent.push(text)
   if (credential !== undefined) for (const text of credential.headers) sent.push(text)
+  if (session !== undefined && cookies !== undefined) {
+    const merged = mergeCookies(cookies, session.cookies, session.cookieNames)
+    if (merged !== '') sent.push('Cookie', merged)
+  }
   sent.push('Via', `1.1 ${outgoing.pseudonym}`)
   return sent
 }

@@ -2,6 +2,7 @@
 import type { Definition, OutgoingConfig } from '../config/model.ts'
 import type { Token } from '../oauth/token.ts'
 import type { OutgoingMetrics } from '../observe/outgoing-metrics.ts'
+import type { Session } from '../session/session.ts'
 import type { Clients } from './clients.ts'
 import type { DestinationPolicy } from './destination-policy.ts'
 import type { HeaderRules } from './forward-headers.ts'
@@ -42,4 +43,6 @@ export interface EgressGeneration {
   readonly unmatchedTimeouts: OutgoingConfig['timeouts']
   /** The API refused a token: another one, or `undefined`. Never rejects. */
   rejected(token: Token): Promise<Token | undefined>
+  /** The API says that a session is gone: another one, or `undefined`. Never rejects. */
+  expired(session: Session): Promise<Session | undefined>
 }

@@ -13,7 +13,7 @@ import { Relay, type HeldDecision, type RelayOwner } from '../http/relay.ts'
 import type { RequestSender } from '../http/upstream-call.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
 import type { HeldBody } from '../http/whole-body.ts'
-import type { Token } from '../oauth/token.ts'
+import { readAnswer } from '../session/read-answer.ts'
 import { findAuthority } from './authority.ts'
 import type { ClientVerdict } from './clients.ts'
 import { connect, type ConnectVisit } from './connect.ts'
@@ -26,6 +26,7 @@ import type { EgressGeneration, OutgoingRoute } from './generation.ts'
 import { identify } from './identify.ts'
 import type { Credential } from './injector.ts'
 import { mapLocations } from './location.ts'
+import { judgeAnswer, mayBeAskedAgain, type Sender } from './renewal.ts'
 import type { Route } from './route.ts'
 import { readSignedBody, sign } from './signing.ts'
 import type { EgressServices, EgressSession, TunnelContext } from './services.ts'
@@ -49,7 +50,7 @@ export function createEgressHandler(services: EgressServices): ExchangeHandler {
 }
 
 /** One request on its way out. */
-class Visit implements RelayOwner, ConnectVisit {
+class Visit implements RelayOwner, ConnectVisit, Sender {
   readonly services: EgressServices
   readonly exchange: Exchange
   readonly generation: EgressGeneration
@@ -353,39 +354,26 @@ class Visit implements RelayOwner, ConnectVisit {
 
   // What the relay tells
 
-  answerHeaders(headers: string[]): string[] {
-    const filtered = filterResponseHeaders(headers).headers
+  answerHeaders(headers: string[], status: number): string[] {
+    const { session } = this.record.credential ?? {}
+    const shown = session === undefined ? headers : readAnswer(session, status, headers).headers
+    const filtered = filterResponseHeaders(shown).headers
     const { mode, route, destination } = this.record
     if (mode !== 'name' || route === undefined || destination === undefined) return filtered
     const { connection, urlPath, allowed } = route
     return mapLocations(filtered, { name: connection.name, destination, urlPath, allowed })
   }
 
-  /** The API says 401: a token was revoked perhaps, or a login forgotten. Never on 403. */
-  holdAnswer(status: number, canSendAgain: boolean): HeldDecision {
-    const { destination, credential } = this.record
-    if (status !== 401 || credential === undefined || destination === undefined) return undefined
-    if (credential.isOfConnection === true) {
-      return canSendAgain
-        ? Promise.resolve(this.#headers(destination, credential))
-        : new SidegateError('ntlm_failed', { detail: ASKED_ANEW })
-    }
-    const { token } = credential
-    return token === undefined
+  holdAnswer(status: number, canSendAgain: boolean, raw: readonly Buffer[]): HeldDecision {
+    const { credential } = this.record
+    return credential === undefined
       ? undefined
-      : this.#renew(token, canSendAgain, destination, credential)
+      : judgeAnswer(this, credential, { status, canSendAgain, raw })
   }
 
-  async #renew(
-    token: Token,
-    canSendAgain: boolean,
-    destination: Destination,
-    old: Credential,
-  ): Promise<string[] | undefined> {
-    const next = await this.generation.rejected(token)
-    if (next === undefined || !canSendAgain) return undefined
-    const headers = ['Authorization', next.authorization]
-    const credential = { ...old, headers, token: next }
+  headersWith(credential: Credential): string[] {
+    const { destination } = this.record
+    if (destination === undefined) throw new Error('nothing was sent')
     this.record.credential = credential
     return this.#headers(destination, credential)
   }
@@ -470,13 +458,6 @@ class Visit implements RelayOwner, ConnectVisit {
       })
     }
   }
-}
-
-const ASKED_ANEW = 'the server asked anew for a request whose body cannot be sent a second time'
-
-/** Whether an answer may be held, and the request sent again with another token or on another connection. */
-function mayBeAskedAgain(credential: Credential | undefined): boolean {
-  return credential?.token !== undefined || credential?.isOfConnection === true
 }
 
 /** Headers of which nobody could say which one counts. */

@@ -10,6 +10,7 @@ import { HmacScheme } from '../hmac/scheme.ts'
 import type { SignedRequest } from '../hmac/signature.ts'
 import type { RawHeaders } from '../http/exchange.ts'
 import type { Token } from '../oauth/token.ts'
+import type { Session } from '../session/session.ts'
 
 /** What leaves with one request. */
 export interface Credential {
@@ -23,6 +24,8 @@ export interface Credential {
   readonly label: string
   /** Of a `bearer_token`: what to tell the source if the API refuses it. */
   readonly token: Token | undefined
+  /** Of a `session`: its cookies go into the app's own, and come back to it alone. */
+  readonly session?: Session
 }
 
 export interface RequestSignature {

@@ -3,8 +3,13 @@
  * the leaves of the authority.
  */
 import { randomBytes } from 'node:crypto'
-import type { HeldStatus } from '../admin/status.ts'
-import type { BearerTokenDefinition, Config, EgressConfig } from '../config/model.ts'
+import type { HeldStatus, TokenStatus } from '../admin/status.ts'
+import type {
+  BearerTokenDefinition,
+  Config,
+  EgressConfig,
+  SessionDefinition,
+} from '../config/model.ts'
 import type { PasswordChecker } from '../credentials/checker.ts'
 import { checkDestination } from '../egress/destination-lookup.ts'
 import type { OwnListener } from '../egress/destination-policy.ts'
@@ -18,8 +23,15 @@ import { DestinationUpstreams } from '../egress/upstreams.ts'
 import { Tokens } from '../oauth/tokens.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Redactor } from '../observe/redact.ts'
+import { SessionCache } from '../session/session-cache.ts'
 import { Leaves } from '../tls/leaves.ts'
-import { prepareEgress, tokenDialOf, tokenServerOf } from './egress.ts'
+import {
+  prepareEgress,
+  sessionDialOf,
+  sessionServerOf,
+  tokenDialOf,
+  tokenServerOf,
+} from './egress.ts'
 import type { EgressBuilder, Generation } from './generation.ts'
 import { Listeners } from './listeners.ts'
 import { boundConnections, countConnections } from './open.ts'
@@ -46,7 +58,10 @@ export class EgressSide implements EgressBuilder {
   readonly #ntlm: NtlmUpstreams
   /** What we are called in `Via`: by it we know what comes back to us. */
   readonly #pseudonym = `sidegate-${randomBytes(6).toString('hex')}`
-  readonly tokens: Tokens<BearerTokenDefinition>
+  readonly #tokens: Tokens<BearerTokenDefinition>
+  readonly #sessions: SessionCache<SessionDefinition>
+  /** What a definition came with: its session is logged out after that is served no more. */
+  readonly #configOf = new WeakMap<SessionDefinition, Config>()
   #ports: ReadonlySet<number> = new Set()
   #interceptor: { readonly cert: string; readonly interceptor: Interceptor } | undefined
 
@@ -75,7 +90,7 @@ export class EgressSide implements EgressBuilder {
       },
     })
     metrics.accounts.states = () => this.#ntlm.accounts()
-    this.tokens = new Tokens({
+    this.#tokens = new Tokens({
       monotonicMs: () => performance.now(),
       nowMs: Date.now,
       redact: (text) => redactor.redact(text),
@@ -91,6 +106,18 @@ export class EgressSide implements EgressBuilder {
       },
       upstreamOf: (definition) => this.#tokenServerOf(definition),
     })
+    this.#sessions = new SessionCache({
+      monotonicMs: () => performance.now(),
+      nowMs: Date.now,
+      log,
+      onResult: (definition, result) => {
+        metrics.tokenRequest(definition, result)
+      },
+      onSecret: (value) => {
+        redactor.addSecret(value)
+      },
+      upstreamOf: (definition, url) => this.#sessionServerOf(definition, url),
+    })
   }
 
   /** What a configuration needs; nothing is taken over yet. */
@@ -104,7 +131,8 @@ export class EgressSide implements EgressBuilder {
       metrics,
       checker,
       keyedHashSecret: lookupKey,
-      tokens: this.tokens,
+      tokens: this.#tokens,
+      sessions: this.#sessions,
       ntlm: this.#ntlm,
       listeners: () => this.#ownListeners(),
       ownUrl: () => ownUrlOf(config.egress, this.#listeners.addresses),
@@ -114,11 +142,14 @@ export class EgressSide implements EgressBuilder {
 
   /** A configuration is served now: tokens of what changed are dropped, others prefetched. */
   commit(config: Config): void {
-    const bearers = [...config.definitions.values()].filter((one) => one.type === 'bearer_token')
-    const used = new Set(config.outgoing.map(({ security }) => security))
+    const names = new Set(config.outgoing.map(({ security }) => security))
+    const used = [...config.definitions.values()].filter(({ name }) => names.has(name))
     this.#ntlm.configure([...config.definitions.values()].filter((one) => one.type === 'ntlm'))
     this.#upstreams.commit(describeUnmatched(config))
-    this.tokens.configure(bearers.filter(({ name }) => used.has(name)))
+    this.#tokens.configure(used.filter((one) => one.type === 'bearer_token'))
+    const sessions = used.filter((one) => one.type === 'session')
+    for (const definition of sessions) this.#configOf.set(definition, config)
+    this.#sessions.configure(sessions)
     if (config.egress !== undefined) this.#listeners.renewTls(config.egress.listeners)
   }
 
@@ -156,6 +187,12 @@ export class EgressSide implements EgressBuilder {
     this.#ports = new Set(parseAddresses(this.#listeners.addresses).map(({ port }) => port))
   }
 
+  /** Tokens, and sessions, which have no scopes. */
+  *tokens(): Generator<TokenStatus> {
+    yield* this.#tokens.list()
+    for (const session of this.#sessions.list()) yield { ...session, scopes: [] }
+  }
+
   /** Credentials that were refused and are not shown for a while. */
   *held(): Generator<HeldStatus> {
     for (const { definition, refusals, leftMs } of this.#ntlm.accounts()) {
@@ -181,7 +218,8 @@ export class EgressSide implements EgressBuilder {
   /** Stops accepting; resolves when the last connection has gone. */
   async close(): Promise<void> {
     await this.#listeners.close()
-    this.tokens.close()
+    this.#tokens.close()
+    await this.#sessions.close()
     this.#upstreams.close()
     this.#ntlm.close()
   }
@@ -203,6 +241,18 @@ export class EgressSide implements EgressBuilder {
     // An address is never looked up, so that nothing else would judge it.
     checkDestination(this.#serving().policy, destination)
     return this.#upstreams.of(destination, tokenDialOf(config, definition, this.#ntlm))
+  }
+
+  #sessionServerOf(
+    definition: SessionDefinition,
+    url: URL,
+  ): ReturnType<DestinationUpstreams['of']> {
+    const config = this.#configOf.get(definition)
+    if (config === undefined) throw new Error('a session of a definition that was never served')
+    const destination = sessionServerOf(definition, url)
+    checkDestination(this.#serving().policy, destination)
+    const dial = sessionDialOf(config, definition, destination, this.#ntlm)
+    return this.#upstreams.of(destination, dial)
   }
 
   #interceptorOf({ cert, key }: NonNullable<EgressConfig['ca']>): Interceptor {

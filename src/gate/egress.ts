@@ -6,6 +6,7 @@ import type {
   EgressConfig,
   OutgoingConfig,
   ProxyConfig,
+  SessionDefinition,
 } from '../config/model.ts'
 import { parseUrl } from '../config/network.ts'
 import type { PasswordChecker } from '../credentials/checker.ts'
@@ -21,9 +22,11 @@ import { createOwnAddresses } from '../egress/own-addresses.ts'
 import { createProxyFor } from '../egress/parent-proxy.ts'
 import { createRoutes } from '../egress/routes.ts'
 import type { DialSettings } from '../egress/upstreams.ts'
+import { createSessionInjector } from '../egress/session-injector.ts'
 import type { UpstreamTls } from '../http/connector.ts'
 import type { Tokens } from '../oauth/tokens.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import type { SessionCache } from '../session/session-cache.ts'
 import { createPeerRule } from './peer-rule.ts'
 import { describeUnmatched } from '../egress/unmatched.ts'
 
@@ -32,6 +35,7 @@ export interface EgressParts {
   readonly checker: PasswordChecker
   readonly keyedHashSecret: Buffer
   readonly tokens: Tokens<BearerTokenDefinition>
+  readonly sessions: SessionCache<SessionDefinition>
   readonly ntlm: NtlmUpstreams
   /** Every TCP listener of ours that is open, of all sides. */
   readonly listeners: () => readonly OwnListener[]
@@ -59,7 +63,7 @@ export function prepareEgress(
     createDial(config, parts.ntlm, { tls, connectTimeoutMs: connectMs, proxy })
   const routes = createRoutes<OutgoingRoute>(
     config.outgoing.map((connection) => {
-      const injector = injectorOf(config, connection, parts.tokens)
+      const injector = injectorOf(config, connection, parts)
       const { tls, timeouts, proxy, headers, clients } = connection
       return {
         connection,
@@ -104,17 +108,21 @@ export function prepareEgress(
     unmatchedDial: dialOf(undefined, egress.timeouts.connectMs, egress.proxy),
     unmatchedTimeouts: egress.timeouts,
     rejected: (token) => parts.tokens.rejected(token),
+    expired: (session) => parts.sessions.expired(session),
   }
 }
 
 function injectorOf(
   config: Config,
   { security }: OutgoingConfig,
-  tokens: EgressParts['tokens'],
+  { tokens, sessions }: EgressParts,
 ): ReturnType<typeof createInjector> {
   if (security === 'none') return undefined
   const definition = config.definitions.get(security)
   if (definition === undefined) throw new Error(`no definition "${security}"`)
+  if (definition.type === 'session') {
+    return createSessionInjector(definition, (one) => sessions.get(one))
+  }
   const injector = createInjector(
     definition,
     (bearer, scopes) => tokens.get(bearer, scopes),
@@ -159,6 +167,34 @@ export function tokenDialOf(
   const { tls, timeoutMs } = definition
   const proxy = definition.proxy ?? config.egress?.proxy
   return createDial(config, ntlm, { tls, connectTimeoutMs: timeoutMs, proxy })
+}
+
+/** The server of a URL of a session: its login, a step, its log-out. */
+export function sessionServerOf({ settings }: SessionDefinition, url: URL): Destination {
+  const { scheme, host, port } = parseUrl(url.href, { path: true, query: true, wildcard: false })
+  const staysLocal = scheme === 'http' && !settings.allowPlaintext
+  return createDestination('named', host, { scheme, host, port }, staysLocal)
+}
+
+/**
+ * How it is dialled: as the outgoing connection that uses the session and leads to the same place, for
+ * a server that wants a certificate wants it of logins too; else as anything else is.
+ */
+export function sessionDialOf(
+  config: Config,
+  definition: SessionDefinition,
+  { scheme, host, port }: Destination,
+  ntlm: NtlmUpstreams,
+): DialSettings {
+  const connection = config.outgoing.find(({ security, url }) => {
+    const origin = parseUrl(url, { path: true, wildcard: true })
+    const isThere = origin.scheme === scheme && origin.host === host && origin.port === port
+    return security === definition.name && isThere
+  })
+  const connectTimeoutMs = definition.settings.timeoutMs
+  return connection === undefined
+    ? createDial(config, ntlm, { tls: undefined, connectTimeoutMs, proxy: config.egress?.proxy })
+    : createDial(config, ntlm, { tls: connection.tls, connectTimeoutMs, proxy: connection.proxy })
 }
 
 function revealTls({ ca, cert, key, serverName }: ClientTls): UpstreamTls {

@@ -41,7 +41,7 @@ export interface RelayRequest extends RelayTimeouts {
 /** Whoever asked for the relay. */
 export interface RelayOwner {
   /** Gives the headers for the client, for those of the upstream. */
-  answerHeaders(headers: string[]): string[]
+  answerHeaders(headers: string[], status: number): string[]
   /** The upstream has begun to answer. */
   answered(status: number): void
   /** Nothing has been answered: the owner does. */
@@ -51,7 +51,7 @@ export interface RelayOwner {
    * Asked once, before an answer is passed on. Where `canSendAgain`, a promise holds the answer: headers
    * send the request again with them, `undefined` passes the answer on.
    */
-  holdAnswer?(status: number, canSendAgain: boolean): HeldDecision
+  holdAnswer?(status: number, canSendAgain: boolean, raw: readonly Buffer[]): HeldDecision
 }
 
 /** What becomes of an answer; an error takes its place. */
@@ -162,7 +162,9 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
 
   answered(status: number, raw: Buffer[]): boolean {
     const canSendAgain = this.#canSendAgain()
-    const decision = this.#isSecond ? undefined : this.#owner.holdAnswer?.(status, canSendAgain)
+    const decision = this.#isSecond
+      ? undefined
+      : this.#owner.holdAnswer?.(status, canSendAgain, raw)
     if (decision === undefined) return this.#pass(status, raw)
     if (decision instanceof SidegateError) {
       this.#call.abort()
@@ -237,7 +239,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
     this.#owner.answered(status)
     this.#sink = this.#exchange.start({
       status,
-      headers: this.#owner.answerHeaders(headers),
+      headers: this.#owner.answerHeaders(headers, status),
       hasBody: framing.hasBody,
       // RFC 9110 8.6: a 204 has none, whatever the upstream states.
       contentLength: status === 204 ? undefined : framing.contentLength,
@@ -287,7 +289,7 @@ export class Relay implements UpstreamEvents, Watched, BodySink {
       this.failed(new SidegateError('upstream_failed', { detail: 'a 101 to another protocol' }))
       return
     }
-    const headers = this.#owner.answerHeaders(received)
+    const headers = this.#owner.answerHeaders(received, 101)
     headers.push('Connection', 'Upgrade', 'Upgrade', 'websocket')
     this.#over()
     this.#owner.answered(101)

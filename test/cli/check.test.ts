@@ -90,10 +90,11 @@ outgoing: [{ name: files, url: 'https://files.example', security: windows }]
 `
   const text = good.replace(
     /^security:\n/m,
-    `security:\n  - { name: windows, type: session, username: a, password: ${'x'.repeat(20)}, login: { url: "https://a.example/t" }, extract: { sid: "cookie:ID" }, apply: { cookies: { ID: "{sid}" } } }\n`,
+    `security:\n  - { name: windows, type: custom, module: scheme.mjs }\n`,
   )
+  await writeFile(join(cwd, 'scheme.mjs'), 'export const prepare = () => ({ headers: {} })\n')
   await writeFile(join(cwd, 'sidegate.yaml'), text + egress, { mode: 0o600 })
   const { code, stdout } = await runCli(['check'], { cwd, env })
   t.equal(code, 0, stdout)
-  t.match(stdout, 'not served in this version, and refused: windows (session)')
+  t.match(stdout, 'not served in this version, and refused: windows (custom)')
 })

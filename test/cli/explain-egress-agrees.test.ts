@@ -40,7 +40,7 @@ const renderConfig = (api: string, tokenUrl: string) => ({
       password: 'correct-horse-battery',
       login: { url: `${api}/login` },
       extract: { sid: 'cookie:sid' },
-      apply: { cookies: { sid: '{sid}' } },
+      apply: { headers: { 'X-Session': '{sid}' }, cookies: { sid: '{sid}' } },
     },
     {
       name: 'signed',
@@ -110,6 +110,7 @@ const calls: readonly [method: string, url: string, ...headers: Header[]][] = [
   ['GET', '/own', ['Proxy-Authorization', '']],
   ['GET', '/own', ['Proxy-Authorization', proof], ['Proxy-Authorization', proof]],
   ['GET', '/later'],
+  ['GET', '/later', ['Cookie', 'theme=dark; SID=mine'], ['X-Session', 'mine']],
   ['GET', '/signed'],
   ['GET', '/signed', ['X-Sig', 'own']],
   ['GET', '/intended'],
@@ -135,7 +136,7 @@ function listLines(rawHeaders: readonly string[]): readonly string[] {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const [name = '', value = ''] = rawHeaders.slice(at, at + 2)
     if (/^(via|connection|transfer-encoding|content-length)$/i.test(name)) continue
-    const isSecret = /^(authorization|x[-_]api[-_]key|x-sig)$/i.test(name)
+    const isSecret = /^(authorization|x[-_]api[-_]key|x-sig|x-session|cookie)$/i.test(name)
     lines.push(`${name.toLowerCase()}: ${isSecret ? '[masked]' : value}`)
   }
   return lines.sort()
@@ -145,6 +146,7 @@ t.test('explain --egress and serve agree', { timeout: 120_000 }, async (t) => {
   let seen: { readonly line: string; readonly headers: readonly string[] } | undefined
   const api = createServer(({ method, url, rawHeaders }, answer) => {
     seen = { line: `${method} ${url} HTTP/1.1`, headers: listLines(rawHeaders) }
+    answer.setHeader('Set-Cookie', 'sid=session-0123456789; Path=/')
     answer.end('here')
   })
   await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve))

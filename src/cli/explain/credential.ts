@@ -1,9 +1,12 @@
 /** Which credential a call would get, and what its headers have to say to that; none is fetched. */
+import type { SessionDefinition } from '../../config/model.ts'
 import { countOwn } from '../../egress/forward-headers.ts'
 import type { OutgoingRoute } from '../../egress/generation.ts'
 import type { Credential, Injector } from '../../egress/injector.ts'
+import { credentialOfSession } from '../../egress/session-injector.ts'
 import type { Judgement, RequestHead } from '../../http/strict.ts'
 import { parseScopes } from '../../oauth/scopes.ts'
+import { imagineSession } from './imagined-session.ts'
 import { Refusal } from './refusal.ts'
 
 /** `X-Sidegate-Scopes`: `undefined` where there is none that counts. */
@@ -78,6 +81,7 @@ function pickCredential(
   if (definition.type === 'ntlm') {
     notes.push(`no header carries it: the connection logs in by NTLM as ${definition.username}`)
   }
+  if (definition.type === 'session') return imagineLogin(definition, notes)
   if (definition.type !== 'bearer_token') {
     const credential = injector.obtain(scopes)
     return credential instanceof Promise ? undefined : credential
@@ -97,4 +101,16 @@ function pickCredential(
   const words = asked.length === 0 ? 'no scopes' : `scopes ${asked.join(' ')}`
   notes.push(`the token is one of ${origin}${pathname}, with ${words}`)
   return { headers: ['Authorization', 'Bearer [masked]'], label: '', token: undefined }
+}
+
+/** Nobody logs in: it is only said where, and what the session would be carried by. */
+function imagineLogin(definition: SessionDefinition, notes: string[]): Credential {
+  const { login, username, apply } = definition.settings
+  const { origin, pathname } = new URL(login.url)
+  notes.push(`the session is one of ${origin}${pathname}, logged in as ${username}`)
+  const names = apply.cookies.map(([name]) => name)
+  if (names.length > 0) notes.push(`its cookies go beside those of the app: ${names.join(', ')}`)
+  const mask = ([name]: readonly [string, string]) => [name, '[masked]'] as const
+  const applied = { headers: apply.headers.map(mask), cookies: apply.cookies.map(mask) }
+  return credentialOfSession(imagineSession(definition, new Map(), applied))
 }

@@ -3,7 +3,12 @@
  * Nothing of it connects anywhere by itself, and no token is fetched.
  */
 import { randomBytes } from 'node:crypto'
-import type { BearerTokenDefinition, Config, Listen } from '../../config/model.ts'
+import type {
+  BearerTokenDefinition,
+  Config,
+  Listen,
+  SessionDefinition,
+} from '../../config/model.ts'
 import { PasswordChecker } from '../../credentials/checker.ts'
 import type { EgressGeneration } from '../../egress/generation.ts'
 import { Interceptor } from '../../egress/intercept.ts'
@@ -12,6 +17,7 @@ import { prepareEgress } from '../../gate/egress.ts'
 import type { Log } from '../../observe/log.ts'
 import { Metrics } from '../../observe/metrics.ts'
 import { Tokens } from '../../oauth/tokens.ts'
+import { SessionCache } from '../../session/session-cache.ts'
 import { Leaves } from '../../tls/leaves.ts'
 import { version } from '../../version.ts'
 import { CommandError } from '../command.ts'
@@ -57,6 +63,15 @@ export function createEgressWorld(config: Config): EgressWorld {
         onExpiry: ignore,
         upstreamOf: () => {
           throw new Error('tokens are not fetched here')
+        },
+      }),
+      sessions: new SessionCache<SessionDefinition>({
+        monotonicMs,
+        nowMs: Date.now,
+        log: silentLog,
+        onResult: ignore,
+        upstreamOf: () => {
+          throw new Error('nobody logs in here')
         },
       }),
       listeners: () => listListeners(config),

@@ -1,5 +1,5 @@
 /** What commands show of a request without its secrets. */
-import type { Config } from '../../config/model.ts'
+import type { Config, Definition } from '../../config/model.ts'
 import { foldName } from '../../http/headers.ts'
 
 /** The target with every value of its query masked: keys are sent there, too. */
@@ -29,8 +29,13 @@ export function listSecretHeaders(config: Config): ReadonlySet<string> {
   const names = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
   for (const definition of config.definitions.values()) {
     if (definition.type === 'api_key') names.add(foldName(definition.header))
-    if (definition.type !== 'hmac') continue
-    for (const [name] of definition.settings.headers) names.add(foldName(name))
+    for (const [name] of listSetHeaders(definition)) names.add(foldName(name))
   }
   return names
+}
+
+/** What signatures and sessions stand in. */
+function listSetHeaders(definition: Definition): readonly (readonly [string, string])[] {
+  if (definition.type === 'hmac') return definition.settings.headers
+  return definition.type === 'session' ? definition.settings.apply.headers : []
 }

@@ -107,6 +107,12 @@ function explainUnauthorized({ connection, definition, answer }: Tried): Omit<Ve
         why: `the token server gave a token, which the API does not take${asks}`,
         cure: `check the audience (extra_fields) and scopes of "${name}", and that auth_server_url belongs to this API`,
       }
+    case 'session':
+      return {
+        text,
+        why: `the login was taken, and its session is not${asks}`,
+        cure: `check extract and apply of "${name}" against what the API wants of a session`,
+      }
     case 'api_key':
       return {
         text,

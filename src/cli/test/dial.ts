@@ -2,13 +2,18 @@
  * Where `sidegate test` connects to: the upstream of an outgoing connection and that of a token
  * server, by the settings that `serve` obeys (parent proxy, TLS, addresses that are never called).
  */
-import type { BearerTokenDefinition, Config, NtlmDefinition } from '../../config/model.ts'
+import type {
+  BearerTokenDefinition,
+  Config,
+  NtlmDefinition,
+  SessionDefinition,
+} from '../../config/model.ts'
 import { checkDestination } from '../../egress/destination-lookup.ts'
 import type { Destination } from '../../egress/destination.ts'
 import type { OutgoingRoute } from '../../egress/generation.ts'
 import { type DialSettings, DestinationUpstreams } from '../../egress/upstreams.ts'
 import type { EgressWorld } from '../explain/egress-world.ts'
-import { tokenDialOf, tokenServerOf } from '../../gate/egress.ts'
+import { sessionDialOf, sessionServerOf, tokenDialOf, tokenServerOf } from '../../gate/egress.ts'
 import type { RequestSender } from '../../http/upstream-call.ts'
 
 /** An upstream and who is dialled for it. */
@@ -72,6 +77,13 @@ export class Dialler {
       tokenServerOf(definition),
       tokenDialOf(this.#config, definition, this.#world.ntlm),
     )
+  }
+
+  /** As `dial`, to the server of a URL of a session. */
+  dialSession(definition: SessionDefinition, url: URL): Dialled {
+    const destination = sessionServerOf(definition, url)
+    const dial = sessionDialOf(this.#config, definition, destination, this.#world.ntlm)
+    return this.dial(destination, dial)
   }
 
   close(): void {

@@ -2,7 +2,12 @@
  * Tries an outgoing connection for real, stage by stage: the connection and its rules, a token where
  * one is needed, one request. The stage that fails ends it, with words for what is wrong.
  */
-import type { BearerTokenDefinition, Config, OutgoingConfig } from '../../config/model.ts'
+import type {
+  BearerTokenDefinition,
+  Config,
+  OutgoingConfig,
+  SessionDefinition,
+} from '../../config/model.ts'
 import { secretValues } from '../../config/secret-values.ts'
 import { forwardHeaders } from '../../egress/forward-headers.ts'
 import type { EgressGeneration, OutgoingRoute } from '../../egress/generation.ts'
@@ -23,6 +28,7 @@ import { type Dialled, Dialler } from './dial.ts'
 import { findHeld } from './held.ts'
 import { explainNetworkError } from './network-words.ts'
 import { explainHold, explainLogin, type Login, type LoginWords } from './ntlm-words.ts'
+import { type SessionTrial, explainLoginFailure, logIn } from './session-login.ts'
 import { explainTokenFailure } from './token-words.ts'
 
 /** What is tried. */
@@ -64,7 +70,7 @@ export async function tryConnection(options: TrialOptions): Promise<Verdict> {
     if (error instanceof Failure) return trial.clean(error.verdict)
     throw error
   } finally {
-    trial.close()
+    await trial.close()
   }
 }
 
@@ -73,6 +79,8 @@ class Trial {
   readonly #generation: EgressGeneration
   readonly #dialler: Dialler
   readonly #redactor = createRedactor()
+  /** To be logged out at the end. */
+  #session: SessionTrial | undefined
 
   constructor(options: TrialOptions) {
     this.#options = options
@@ -81,7 +89,9 @@ class Trial {
     this.#dialler = new Dialler(options.config, world)
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    const isLoggedOut = await this.#session?.logOut()
+    if (isLoggedOut === false) this.#row('logout', 'the server did not take it: check logout')
     this.#dialler.close()
   }
 
@@ -150,6 +160,7 @@ class Trial {
       )
     }
     if (definition.type === 'bearer_token') return await this.#fetchToken(definition)
+    if (definition.type === 'session') return await this.#logIn(definition)
     try {
       return await injector.obtain(undefined)
     } catch (error) {
@@ -187,6 +198,23 @@ class Trial {
     await this.#redactor.setSecrets([...secretValues(config), accessToken])
     this.#row('token', `${server}: got one, ${describeLife(lifeMs, definition.defaultTtlMs)}`)
     return { headers: ['Authorization', `Bearer ${accessToken}`], label: '', token: undefined }
+  }
+
+  async #logIn(definition: SessionDefinition): Promise<Credential> {
+    const { login, username, ttlMs } = definition.settings
+    const { origin, pathname } = new URL(login.url)
+    const server = `at ${origin}${pathname} as ${quote(username)}`
+    const outcome = await logIn(definition, this.#dialler)
+    if ('result' in outcome) {
+      this.#row('login', `${server}: failed`)
+      const { why, cure } = explainLoginFailure(outcome, definition)
+      throw new Failure(`the login failed (${outcome.hop})`, why, cure)
+    }
+    const { config } = this.#options
+    await this.#redactor.setSecrets([...secretValues(config), ...outcome.secrets])
+    this.#row('login', `${server}: done, for ${ttlMs / 1000} s, renewed after half of that`)
+    this.#session = outcome
+    return outcome.credential
   }
 
   async #ask(

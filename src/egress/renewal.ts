@@ -1,0 +1,74 @@
+/**
+ * What becomes of an answer that says that the credential is spent: another is sought, and the request
+ * sent once more with it where that can be done. Never on 403.
+ */
+import { SidegateError } from '../errors.ts'
+import { latin1Headers } from '../http/answer.ts'
+import type { HeldDecision } from '../http/relay.ts'
+import type { Token } from '../oauth/token.ts'
+import { isExpired } from '../session/read-answer.ts'
+import type { Session } from '../session/session.ts'
+import type { EgressGeneration } from './generation.ts'
+import type { Credential } from './injector.ts'
+import { credentialOfSession } from './session-injector.ts'
+
+const ASKED_ANEW = 'the server asked anew for a request whose body cannot be sent a second time'
+
+/** Whether an answer may be held, and the request sent again with another credential or connection. */
+export function mayBeAskedAgain(credential: Credential | undefined): boolean {
+  if (credential === undefined) return false
+  const { token, session, isOfConnection } = credential
+  return token !== undefined || session !== undefined || isOfConnection === true
+}
+
+/** An answer of the API. */
+export interface Answer {
+  readonly status: number
+  readonly raw: readonly Buffer[]
+  /** Whether the request can be sent a second time. */
+  readonly canSendAgain: boolean
+}
+
+/** Whoever sent the request. */
+export interface Sender {
+  readonly generation: Pick<EgressGeneration, 'rejected' | 'expired'>
+  /** The headers of the same request with another credential, which is the request's from now on. */
+  headersWith(credential: Credential): string[]
+}
+
+/** `undefined` passes the answer on; for others see `HeldDecision`. */
+export function judgeAnswer(sender: Sender, credential: Credential, answer: Answer): HeldDecision {
+  const { token, session, isOfConnection } = credential
+  if (session !== undefined) {
+    return isExpired(session, answer.status, latin1Headers(answer.raw))
+      ? renewSession(sender, session, answer)
+      : undefined
+  }
+  if (answer.status !== 401) return undefined
+  if (isOfConnection === true) {
+    return answer.canSendAgain
+      ? Promise.resolve(sender.headersWith(credential))
+      : new SidegateError('ntlm_failed', { detail: ASKED_ANEW })
+  }
+  return token === undefined ? undefined : renewToken(sender, { ...credential, token }, answer)
+}
+
+async function renewToken(
+  sender: Sender,
+  old: Credential & { readonly token: Token },
+  { canSendAgain }: Answer,
+): Promise<string[] | undefined> {
+  const token = await sender.generation.rejected(old.token)
+  if (token === undefined || !canSendAgain) return undefined
+  return sender.headersWith({ ...old, headers: ['Authorization', token.authorization], token })
+}
+
+async function renewSession(
+  sender: Sender,
+  old: Session,
+  { canSendAgain }: Answer,
+): Promise<string[] | undefined> {
+  const session = await sender.generation.expired(old)
+  if (session === undefined || !canSendAgain) return undefined
+  return sender.headersWith(credentialOfSession(session))
+}
