@@ -11,11 +11,11 @@ import { loadInWorker } from './config/load-in-worker.ts'
 import type { LoadResult } from './config/load.ts'
 import type { Config } from './config/model.ts'
 import { findFrozenFiles } from './config/mounts.ts'
-import { findUnserved } from './config/unserved.ts'
 import { secretValues } from './config/secret-values.ts'
 import { createWatcher, type Watcher } from './config/watch.ts'
 import { findRestartRequired, prepareGeneration, type Generation } from './gate/generation.ts'
 import { EgressSide } from './gate/egress-side.ts'
+import { CustomSchemes } from './gate/custom-schemes.ts'
 import { InboundSide } from './gate/inbound-side.ts'
 import { Listeners } from './gate/listeners.ts'
 import { Reloader, type Applied } from './gate/reloader.ts'
@@ -54,6 +54,7 @@ export class Gate {
   readonly #reloader: Reloader
   readonly #watcher: Watcher
   readonly #inbound: InboundSide
+  readonly #schemes: CustomSchemes
   readonly #egress: EgressSide
   readonly #admin = new Listeners()
   #generation: Generation | undefined
@@ -68,7 +69,9 @@ export class Gate {
     this.log = createLog({ level: 'info', format, stream: openDestination(1), redactor, nowMs })
     this.#accessLog = createAccessLog({ log: this.log, redactor, mode: true, nowMs })
     const budget = new BodyBudget(first.inbound?.limits.bufferedBytes ?? DEFAULT_BUFFERED_BYTES)
+    this.#schemes = new CustomSchemes(this.log)
     this.#inbound = new InboundSide({
+      schemes: this.#schemes,
       metrics: this.#metrics,
       log: this.log,
       accessLog: this.#accessLog,
@@ -84,6 +87,7 @@ export class Gate {
       },
     })
     this.#egress = new EgressSide({
+      schemes: this.#schemes,
       metrics: this.#metrics,
       redactor,
       log: this.log,
@@ -129,9 +133,6 @@ export class Gate {
     await this.#openAdmin(config)
     this.#health.becomeReady()
     this.log.info('ready', { generation: this.#generation?.number, version, node: process.version })
-    const unserved = findUnserved(config)
-    if (unserved.length > 0)
-      this.log.warn('types_not_served', { definitions: unserved.slice(0, 20) })
     sayEndOfLife(this.log)
     for (const { file, reason } of await findFrozenFiles(config.files)) {
       this.log.warn('file_never_changes', { file, reason })
@@ -166,6 +167,7 @@ export class Gate {
     // The app's last calls come while its own requests end.
     await this.#egress.close()
     clearTimeout(cut)
+    this.#schemes.close()
     this.#inbound.closeUpstreams()
     this.#watchdog.close()
     this.#admin.destroy()
@@ -196,6 +198,7 @@ export class Gate {
     })
     this.#sessions.closeStale(config)
     this.#inbound.commit(config)
+    this.#schemes.commit(config)
     this.#firstConfig ??= config
     const restartRequired = findRestartRequired(this.#firstConfig, config)
     return { generation: generation.number, restartRequired }

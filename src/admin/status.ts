@@ -211,7 +211,6 @@ function* definitionStatuses({ config, lastUsedAt }: StatusInput): Generator<Def
   }
 }
 
-/** Types with settings of their own (hmac, session, custom) show none yet. */
 function secretsOf(definition: Definition): readonly SecretLife[] {
   switch (definition.type) {
     case 'basic_auth':
@@ -226,8 +225,12 @@ function secretsOf(definition: Definition): readonly SecretLife[] {
     }
     case 'ntlm':
       return [{ label: '', source: definition.password.source }]
-    default:
-      return []
+    case 'hmac':
+      return definition.settings.keys
+    case 'session':
+      return [{ label: '', source: definition.settings.password.source }]
+    case 'custom':
+      return definition.settings.secrets.map(([label, { source }]) => ({ label, source }))
   }
 }
 

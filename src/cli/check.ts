@@ -2,7 +2,6 @@
  * `sidegate check`: every problem and warning of a configuration at once, or what is in it. Reads
  * files and nothing else: no network, no listener.
  */
-import { findUnserved } from '../config/unserved.ts'
 import type { Config, Problem } from '../config/model.ts'
 import { formatProblem } from '../config/problems.ts'
 import {
@@ -98,10 +97,6 @@ function renderSummary(config: Config, paint: Paint): string {
       ].join(', '),
     ...parts.listeners.map(({ side, address }) => `  ${side.padEnd(8)} ${address}`),
   ]
-  const unserved = findUnserved(config)
-  if (unserved.length > 0) {
-    lines.push(`  not served in this version, and refused: ${unserved.join(', ')}`)
-  }
   return lines.join('\n')
 }
 

@@ -91,7 +91,8 @@ function listHeaders(definition: Definition): readonly string[] {
     const names = headers.map(([name]) => name.toLowerCase())
     return cookies.length === 0 ? names : [...names, 'cookie']
   }
-  if (definition.type !== 'hmac') return definition.type === 'custom' ? [] : ['authorization']
+  if (definition.type === 'custom') return definition.settings.headers
+  if (definition.type !== 'hmac') return ['authorization']
   const { headers, keyHeader } = definition.settings
   const names = headers.map(([name]) => name.toLowerCase())
   return keyHeader === undefined ? names : [...names, keyHeader.toLowerCase()]

@@ -2,6 +2,7 @@
  * Loads a configuration: reads the files, parses, merges, validates, resolves. All problems of all
  * files come at once. Works in any thread; reads synchronously, so a running gate loads in a worker.
  */
+import { checkModules } from './check-modules.ts'
 import { ResolveContext } from './context.ts'
 import { FileReader } from './file-reader.ts'
 import { mergeTrees } from './merge.ts'
@@ -46,13 +47,12 @@ export type LoadResult =
 const PUBLIC = /(?:^|\.)(?:cert|ca|client_ca)$/
 
 /** Loads the configuration; what is wrong with it is a value, only bugs reject. */
-export function loadConfiguration(options: LoadOptions): Promise<LoadResult> {
-  return new Promise((resolve) => {
-    resolve(load(options))
-  })
-}
-
-function load({ paths, env, fingerprintKey, nowMs }: LoadOptions): LoadResult {
+export async function loadConfiguration({
+  paths,
+  env,
+  fingerprintKey,
+  nowMs,
+}: LoadOptions): Promise<LoadResult> {
   const reader = new FileReader(env, fingerprintKey)
   const problems = new ProblemList()
   const warnings = new ProblemList()
@@ -69,7 +69,7 @@ function load({ paths, env, fingerprintKey, nowMs }: LoadOptions): LoadResult {
     if (literal === undefined) continue
     warnings.addAt({ ...literal.place, file }, '', 'a secret in a file that other users can read')
   }
-  const resolved = resolveSources(read, reader, problems, warnings, fingerprintKey, nowMs)
+  const resolved = await resolveSources(read, reader, problems, warnings, fingerprintKey, nowMs)
   const { files, directories } = reader
   const sortedWarnings = warnings.sorted(read.order)
   if (resolved === undefined || problems.count > 0) {
@@ -80,14 +80,14 @@ function load({ paths, env, fingerprintKey, nowMs }: LoadOptions): LoadResult {
   return { config: { ...resolved, files, directories }, warnings: sortedWarnings, contentHash }
 }
 
-function resolveSources(
+async function resolveSources(
   { sources, isPartial }: Sources,
   reader: FileReader,
   problems: ProblemList,
   warnings: ProblemList,
   fingerprintKey: Buffer,
   nowMs: number,
-): Resolved | undefined {
+): Promise<Resolved | undefined> {
   const root = mergeTrees(
     sources.map((source) => source.root),
     problems,
@@ -97,5 +97,7 @@ function resolveSources(
   // Without one of the files names would seem to be unknown.
   if (isPartial) return undefined
   const context = new ResolveContext(root, reader, problems, warnings, fingerprintKey, nowMs)
-  return resolveConfiguration(context, validated)
+  const resolved = resolveConfiguration(context, validated)
+  if (resolved !== undefined) await checkModules(context, validated, resolved)
+  return resolved
 }

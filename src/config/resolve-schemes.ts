@@ -4,7 +4,8 @@
 import type { HmacPart, HmacSettings } from '../hmac/settings.ts'
 import type { SessionCall, SessionSettings } from '../session/settings.ts'
 import type { ResolveContext } from './context.ts'
-import { foldName } from '../http/headers.ts'
+import { hash } from 'node:crypto'
+import { findName, foldName } from '../http/headers.ts'
 import { checkPlaintext } from './credential-rules.ts'
 import { findHeaderValueFault } from './header-rules.ts'
 import { resolveHmacKeys } from './resolve-entries.ts'
@@ -194,11 +195,12 @@ export function resolveCustom(
 ): CustomSettings {
   const at = [...path, 'module']
   const file = context.fileAt(at, parsed.module)
-  // Read for the watcher and the content hash; `check` loads it.
-  context.readFileAt(at, parsed.module)
+  const content = context.readFileAt(at, parsed.module)
+  checkOwnHeaders(context, [...path, 'headers'], parsed.headers)
   context.markReferred([...path, 'options'])
   return {
     module: file.absolutePath,
+    moduleDigest: hash('sha256', content?.text ?? ''),
     options: parsed.options,
     secrets: Object.keys(parsed.secrets).map(
       (name) => [name, context.secretAt([...path, 'secrets', name])] as const,
@@ -210,3 +212,21 @@ export function resolveCustom(
     headers: parsed.headers,
   }
 }
+
+/** What says where a request goes, and where it ends, is not a module's to say. */
+function checkOwnHeaders(context: ResolveContext, path: Path, names: readonly string[]): void {
+  for (const [index, name] of names.entries()) {
+    const known = findName(name)
+    const isOurs = name.toLowerCase() === 'host' || known?.isHopByHop === true
+    if (isOurs || FRAMING.has(name.toLowerCase())) {
+      context.report([...path, index], 'no module sets this header: it is of the connection')
+    }
+  }
+}
+
+const FRAMING: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'expect',
+  'via',
+])

@@ -4,6 +4,8 @@ import type { Secret } from '../secret.ts'
 export interface CustomSettings {
   /** Absolute path of the module. */
   readonly module: string
+  /** SHA-256 of the module, in hex: with other content the definition is another one. */
+  readonly moduleDigest: string
   readonly options: Readonly<Record<string, unknown>>
   readonly secrets: readonly (readonly [string, Secret])[]
   readonly timeoutMs: number

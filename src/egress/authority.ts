@@ -64,6 +64,17 @@ export function formatAuthority(host: string, port: number, scheme: 'http' | 'ht
   return port === defaultPort(scheme) ? bracketed : `${bracketed}:${port}`
 }
 
+/** `host:port`, whatever the port is; IPv6 in brackets. */
+export function formatHostAndPort({
+  host,
+  port,
+}: {
+  readonly host: string
+  readonly port: number
+}): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 /** The port that a URL of this scheme means when it names none. */
 export function defaultPort(scheme: 'http' | 'https'): number {
   return scheme === 'https' ? 443 : 80

@@ -14,7 +14,7 @@ import type { RequestSender } from '../http/upstream-call.ts'
 import type { WebSocketPair } from '../http/websocket.ts'
 import type { HeldBody } from '../http/whole-body.ts'
 import { readAnswer } from '../session/read-answer.ts'
-import { findAuthority } from './authority.ts'
+import { findAuthority, formatHostAndPort } from './authority.ts'
 import type { ClientVerdict } from './clients.ts'
 import { connect, type ConnectVisit } from './connect.ts'
 import { readScopes } from './control-header.ts'
@@ -24,11 +24,11 @@ import { judgeExisting } from './existing-header.ts'
 import { forwardHeaders, isLoop, NO_RULES } from './forward-headers.ts'
 import type { EgressGeneration, OutgoingRoute } from './generation.ts'
 import { identify } from './identify.ts'
-import type { Credential } from './injector.ts'
+import type { Credential, PreparedRequest } from './injector.ts'
 import { mapLocations } from './location.ts'
 import { judgeAnswer, mayBeAskedAgain, type Sender } from './renewal.ts'
 import type { Route } from './route.ts'
-import { readSignedBody, sign } from './signing.ts'
+import { readSignedBody, sign, withLength } from './signing.ts'
 import type { EgressServices, EgressSession, TunnelContext } from './services.ts'
 import { findTarget, type Target } from './target.ts'
 import { tellable } from './tellable.ts'
@@ -222,22 +222,54 @@ class Visit implements RelayOwner, ConnectVisit, Sender {
   }
 
   readonly #send = (credential: Credential | undefined): void => {
-    const { signature } = credential ?? {}
-    if (signature === undefined) {
+    const reader = credential?.signature ?? credential?.module
+    if (credential === undefined || reader === undefined) {
       this.#relay(credential, undefined)
       return
     }
     const { budget, watchdog } = this.services
     const options = { budget, watchdog, bodyIdleMs: this.#timeouts.bodyIdleMs }
     try {
-      const body = readSignedBody(this.exchange, signature, options)
+      const body = readSignedBody(this.exchange, reader, options)
       const next = (whole: HeldBody | undefined): void => {
-        this.#relay(credential, whole)
+        this.#prepare(credential, whole)
       }
       if (body instanceof Promise) this.later(this.#hold(body), next)
       else next(body)
     } catch (error) {
       this.fail(error)
+    }
+  }
+
+  /** Where a module makes the headers, it is asked now. */
+  #prepare(credential: Credential, body: HeldBody | undefined): void {
+    this.#body = body
+    const { module } = credential
+    if (module === undefined) {
+      this.#relay(credential, body)
+      return
+    }
+    const next = (headers: readonly string[]): void => {
+      this.#relay({ ...credential, headers }, body)
+    }
+    const headers = module.prepare(this.describe(credential))
+    if (headers instanceof Promise) this.later(headers, next)
+    else next(headers)
+  }
+
+  /** The request as it will leave, but for what the module adds. */
+  describe(credential: Credential): PreparedRequest {
+    const { destination } = this.record
+    if (destination === undefined) throw new Error('nothing was chosen')
+    const { method } = this.exchange
+    const bare = this.#headers(destination, { ...credential, headers: [] })
+    return {
+      method,
+      target: this.#target,
+      host: destination.authority,
+      authority: formatHostAndPort(destination),
+      headers: withLength(bare, this.#body),
+      body: this.#body?.bytes,
     }
   }
 

@@ -26,6 +26,8 @@ export interface Credential {
   readonly token: Token | undefined
   /** Of a `session`: its cookies go into the app's own, and come back to it alone. */
   readonly session?: Session
+  /** Makes the headers of the request when all else of it is there. */
+  readonly module?: RequestModule
 }
 
 export interface RequestSignature {
@@ -34,6 +36,23 @@ export interface RequestSignature {
   readonly bodyLimitBytes: number
   /** The headers to add, a flat list. */
   sign(request: SignedRequest): string[]
+}
+
+/** A request as it will leave, but for the credential. */
+export interface PreparedRequest extends Omit<SignedRequest, 'body'> {
+  /** Host and port that it goes to. */
+  readonly authority: string
+  readonly body: Buffer | undefined
+}
+
+export interface RequestModule {
+  /** Whether it sees the body: then that has to be there first. */
+  readonly needsBody: boolean
+  readonly bodyLimitBytes: number
+  /** The headers to add, a flat list; rejects with a `SidegateError`. */
+  prepare(request: PreparedRequest): readonly string[] | Promise<readonly string[]>
+  /** Whether an answer means that what was sent is spent, and another would be made. */
+  isSpent(status: number, headers: readonly string[]): Promise<boolean>
 }
 
 export interface Injector {
@@ -59,7 +78,7 @@ interface Prepared {
   readonly life: Parameters<typeof isLive>[0]
 }
 
-/** The types that can be sent out so far; `undefined` for those that cannot. */
+/** For the types whose headers are known when a request comes; `undefined` for session and custom. */
 export function createInjector(
   definition: Definition,
   getToken: GetToken,
@@ -164,17 +183,4 @@ function pickLive(prepared: readonly Prepared[], nowMs: number): Prepared {
   throw new SidegateError('definition_inactive', {
     detail: 'none of its secrets is valid now: see not_before and not_after',
   })
-}
-
-/** For types that this version cannot send: whatever needs them is refused, never sent bare. */
-export function createRefusingInjector(definition: Definition): Injector {
-  const detail = `definitions of type ${definition.type} are not served yet: "${definition.name}"`
-  return {
-    definition,
-    slots: AUTHORIZATION,
-    takesScopes: false,
-    obtain() {
-      throw new SidegateError('definition_inactive', { detail })
-    },
-  }
 }

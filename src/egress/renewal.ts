@@ -9,7 +9,7 @@ import type { Token } from '../oauth/token.ts'
 import { isExpired } from '../session/read-answer.ts'
 import type { Session } from '../session/session.ts'
 import type { EgressGeneration } from './generation.ts'
-import type { Credential } from './injector.ts'
+import type { Credential, PreparedRequest, RequestModule } from './injector.ts'
 import { credentialOfSession } from './session-injector.ts'
 
 const ASKED_ANEW = 'the server asked anew for a request whose body cannot be sent a second time'
@@ -17,8 +17,9 @@ const ASKED_ANEW = 'the server asked anew for a request whose body cannot be sen
 /** Whether an answer may be held, and the request sent again with another credential or connection. */
 export function mayBeAskedAgain(credential: Credential | undefined): boolean {
   if (credential === undefined) return false
-  const { token, session, isOfConnection } = credential
-  return token !== undefined || session !== undefined || isOfConnection === true
+  const { token, session, module, isOfConnection } = credential
+  const isMade = token !== undefined || session !== undefined || module !== undefined
+  return isMade || isOfConnection === true
 }
 
 /** An answer of the API. */
@@ -34,11 +35,17 @@ export interface Sender {
   readonly generation: Pick<EgressGeneration, 'rejected' | 'expired'>
   /** The headers of the same request with another credential, which is the request's from now on. */
   headersWith(credential: Credential): string[]
+  /** The request as it leaves, but for what a module adds. */
+  describe(credential: Credential): PreparedRequest
 }
 
 /** `undefined` passes the answer on; for others see `HeldDecision`. */
 export function judgeAnswer(sender: Sender, credential: Credential, answer: Answer): HeldDecision {
-  const { token, session, isOfConnection } = credential
+  const { token, session, module, isOfConnection } = credential
+  if (module !== undefined) {
+    const mayMean = answer.status >= 300 && answer.status < 500
+    return mayMean ? prepareAnew(sender, { ...credential, module }, answer) : undefined
+  }
   if (session !== undefined) {
     return isExpired(session, answer.status, latin1Headers(answer.raw))
       ? renewSession(sender, session, answer)
@@ -71,4 +78,16 @@ async function renewSession(
   const session = await sender.generation.expired(old)
   if (session === undefined || !canSendAgain) return undefined
   return sender.headersWith(credentialOfSession(session))
+}
+
+async function prepareAnew(
+  sender: Sender,
+  credential: Credential & { readonly module: RequestModule },
+  { status, raw, canSendAgain }: Answer,
+): Promise<string[] | undefined> {
+  const { module } = credential
+  const isSpent = await module.isSpent(status, latin1Headers(raw))
+  if (!isSpent || !canSendAgain) return undefined
+  const headers = await module.prepare(sender.describe(credential))
+  return sender.headersWith({ ...credential, headers })
 }

@@ -5,14 +5,14 @@ import { NO_BODY, readWholeBody } from '../http/whole-body.ts'
 import type { BodySource, HeldBody, WholeBodyOptions } from '../http/whole-body.ts'
 import type { RequestSignature } from './injector.ts'
 
-/** Reads the body that is signed; throws or rejects with a `SidegateError`. */
+/** Reads the body that is signed, or that a module sees; throws or rejects with a `SidegateError`. */
 export function readSignedBody(
   source: BodySource,
-  signature: RequestSignature,
+  reader: Pick<RequestSignature, 'needsBody' | 'bodyLimitBytes'>,
   options: Omit<WholeBodyOptions, 'limitBytes'>,
 ): HeldBody | undefined | Promise<HeldBody | undefined> {
-  if (!signature.needsBody || source.body === undefined) return undefined
-  const body = readWholeBody(source, { ...options, limitBytes: signature.bodyLimitBytes })
+  if (!reader.needsBody || source.body === undefined) return undefined
+  const body = readWholeBody(source, { ...options, limitBytes: reader.bodyLimitBytes })
   return body instanceof Promise ? body.then(held) : held(body)
 }
 
@@ -29,7 +29,11 @@ export function sign(
   body: HeldBody | undefined,
 ): string[] {
   const { bytes } = body ?? NO_BODY
-  // As it will be framed.
-  const length = body === undefined ? [] : ['Content-Length', String(bytes.length)]
-  return signature.sign({ ...request, headers: [...request.headers, ...length], body: bytes })
+  return signature.sign({ ...request, headers: withLength(request.headers, body), body: bytes })
+}
+
+/** The headers with the length, as it will be framed where the body was read first. */
+export function withLength(headers: readonly string[], body: HeldBody | undefined): string[] {
+  const length = body === undefined ? [] : ['Content-Length', String(body.bytes.length)]
+  return [...headers, ...length]
 }

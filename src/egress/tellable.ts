@@ -7,6 +7,7 @@ const TELLABLE: ReadonlySet<Code> = new Set([
   'scope_refused',
   'token_unavailable',
   'token_timeout',
+  'login_failed',
   'definition_inactive',
   'ntlm_failed',
   'credential_held',

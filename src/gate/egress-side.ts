@@ -32,6 +32,7 @@ import {
   tokenDialOf,
   tokenServerOf,
 } from './egress.ts'
+import type { CustomSchemes } from './custom-schemes.ts'
 import type { EgressBuilder, Generation } from './generation.ts'
 import { Listeners } from './listeners.ts'
 import { boundConnections, countConnections } from './open.ts'
@@ -44,6 +45,7 @@ export interface EgressSideOptions extends Pick<
 > {
   readonly metrics: Metrics
   readonly redactor: Redactor
+  readonly schemes: CustomSchemes
   readonly lookupKey: Buffer
   /** The generation that is served; `undefined` before the first. */
   readonly current: () => Generation | undefined
@@ -126,13 +128,14 @@ export class EgressSide implements EgressBuilder {
     dated: Pick<Generation, 'number' | 'definitionGenerations'>,
     checker: PasswordChecker,
   ): EgressGeneration | undefined {
-    const { metrics, lookupKey } = this.#options
+    const { metrics, lookupKey, schemes } = this.#options
     return prepareEgress(config, dated, {
       metrics,
       checker,
       keyedHashSecret: lookupKey,
       tokens: this.#tokens,
       sessions: this.#sessions,
+      schemes,
       ntlm: this.#ntlm,
       listeners: () => this.#ownListeners(),
       ownUrl: () => ownUrlOf(config.egress, this.#listeners.addresses),

@@ -10,12 +10,13 @@ import type {
 } from '../config/model.ts'
 import { parseUrl } from '../config/network.ts'
 import type { PasswordChecker } from '../credentials/checker.ts'
+import { createCustomInjector } from '../egress/custom.ts'
 import { createClients, expandClients } from '../egress/clients.ts'
 import { createDestinationPolicy, type OwnListener } from '../egress/destination-policy.ts'
 import { createDestination, type Destination } from '../egress/destination.ts'
 import { createHeaderRules } from '../egress/forward-headers.ts'
 import type { EgressGeneration, OutgoingRoute } from '../egress/generation.ts'
-import { createInjector, createRefusingInjector } from '../egress/injector.ts'
+import { createInjector, type Injector } from '../egress/injector.ts'
 import type { Interceptor } from '../egress/intercept.ts'
 import type { NtlmUpstreams } from '../egress/ntlm/upstreams.ts'
 import { createOwnAddresses } from '../egress/own-addresses.ts'
@@ -27,6 +28,7 @@ import type { UpstreamTls } from '../http/connector.ts'
 import type { Tokens } from '../oauth/tokens.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { SessionCache } from '../session/session-cache.ts'
+import type { CustomSchemes } from './custom-schemes.ts'
 import { createPeerRule } from './peer-rule.ts'
 import { describeUnmatched } from '../egress/unmatched.ts'
 
@@ -36,6 +38,7 @@ export interface EgressParts {
   readonly keyedHashSecret: Buffer
   readonly tokens: Tokens<BearerTokenDefinition>
   readonly sessions: SessionCache<SessionDefinition>
+  readonly schemes: CustomSchemes
   readonly ntlm: NtlmUpstreams
   /** Every TCP listener of ours that is open, of all sides. */
   readonly listeners: () => readonly OwnListener[]
@@ -115,21 +118,25 @@ export function prepareEgress(
 function injectorOf(
   config: Config,
   { security }: OutgoingConfig,
-  { tokens, sessions }: EgressParts,
-): ReturnType<typeof createInjector> {
+  { tokens, sessions, schemes }: EgressParts,
+): Injector | undefined {
   if (security === 'none') return undefined
   const definition = config.definitions.get(security)
   if (definition === undefined) throw new Error(`no definition "${security}"`)
   if (definition.type === 'session') {
     return createSessionInjector(definition, (one) => sessions.get(one))
   }
+  if (definition.type === 'custom') {
+    return createCustomInjector(definition, schemes.of(definition), () => performance.now())
+  }
   const injector = createInjector(
     definition,
     (bearer, scopes) => tokens.get(bearer, scopes),
     Date.now,
   )
-  // Never a bare request because a type cannot be sent yet.
-  return injector ?? createRefusingInjector(definition)
+  // Without one the request would leave bare.
+  if (injector === undefined) throw new Error(`nothing can be sent of type ${definition.type}`)
+  return injector
 }
 
 interface DialRules {

@@ -50,6 +50,7 @@ export interface GenerationServices {
   /** For those who have to see a body before they let somebody in. */
   readonly readBody: Verification['readBody']
   readonly noncesOf: Verification['noncesOf']
+  readonly schemeOf: Verification['schemeOf']
   /** Per process; keys are looked up by their HMAC under it. */
   readonly lookupKey: Buffer
   /** Absent where nothing is sent out, as in `explain`. */
@@ -96,6 +97,7 @@ export async function prepareGeneration(
       checker: services.checker,
       readBody: services.readBody,
       noncesOf: services.noncesOf,
+      schemeOf: services.schemeOf,
       nowMs: Date.now,
       onUsed: (definition, label, nowMs) => {
         services.metrics.lastUsed(definition, label, nowMs)

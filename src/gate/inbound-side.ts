@@ -12,6 +12,7 @@ import type { InboundGeneration } from '../inbound/route.ts'
 import type { AccessLog } from '../observe/access.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import type { CustomSchemes } from './custom-schemes.ts'
 import type { GenerationServices } from './generation.ts'
 import { Listeners } from './listeners.ts'
 import { openInbound } from './open.ts'
@@ -31,6 +32,7 @@ export interface InboundSideOptions {
   /** What copies of bodies may take, those of egress too. */
   readonly budget: BodyBudget
   readonly lookupKey: Buffer
+  readonly schemes: CustomSchemes
   /** What is served. */
   readonly current: () => InboundGeneration
   readonly onWebSocket: (session: WebSocketSession) => void
@@ -60,7 +62,7 @@ export class InboundSide {
 
   /** What a configuration is built with. */
   servicesFor(config: Config): Omit<GenerationServices, 'egress'> {
-    const { metrics, lookupKey, budget, watchdog } = this.#options
+    const { metrics, lookupKey, budget, watchdog, schemes } = this.#options
     return {
       metrics,
       lookupKey,
@@ -68,6 +70,7 @@ export class InboundSide {
       checker: this.#checkerFor(config),
       readBody: (source, limits) => readWholeBody(source, { ...limits, budget, watchdog }),
       noncesOf: (definition) => this.#noncesOf(definition),
+      schemeOf: (definition) => schemes.of(definition),
     }
   }
 

@@ -10,6 +10,7 @@ import { AMBIGUOUS, MALFORMED, MISSING } from './verdict.ts'
 import type { JudgedExchange, Verification } from './verdict.ts'
 import { verifyApiKey } from './verifiers/api-key.ts'
 import { verifyBasic } from './verifiers/basic-auth.ts'
+import { verifyCustom } from './verifiers/custom.ts'
 import { verifyHmac } from './verifiers/hmac.ts'
 
 /**
@@ -37,6 +38,9 @@ function authenticate(
   clientAddress: string,
 ): Verdict | Promise<Verdict> {
   if (channel.isOpen) return OPEN
+  if (channel.custom !== undefined) {
+    return verifyCustom(verification, channel, channel.custom, exchange)
+  }
   const { headers, names } = exchange
   const { slots } = channel
   let presented: Slot | undefined

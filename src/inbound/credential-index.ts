@@ -10,6 +10,7 @@ import type {
   BasicAuthDefinition,
   ChannelConfig,
   Config,
+  CustomDefinition,
   Definition,
   HmacDefinition,
 } from '../config/model.ts'
@@ -50,6 +51,8 @@ export interface ChannelAccess {
   /** Definitions that are named directly. */
   readonly definitions: ReadonlySet<string>
   readonly groups: ReadonlySet<string>
+  /** The one definition that decides, where that is a module's business. */
+  readonly custom: IndexedDefinition<CustomDefinition> | undefined
   /** How long a body may pause that has to be read first. */
   readonly bodyIdleMs: number
   /** `WWW-Authenticate` of every 401, one for each accepted scheme. */
@@ -61,6 +64,8 @@ export interface CredentialIndex {
   readonly channels: ReadonlyMap<string, ChannelAccess>
   /** Lower-case names of headers of which a second one is a 400. */
   readonly watchedHeaders: ReadonlySet<string>
+  /** What upstreams are told of definitions that are reached: no module may claim to be one. */
+  readonly identities: ReadonlySet<string>
   /** By username. */
   readonly accounts: ReadonlyMap<string, BasicAccount>
   /** The account on which an unknown username spends what a known one costs. */
@@ -110,6 +115,7 @@ interface Reach {
   readonly signatureHeaders: Set<string>
   /** The first two Basic definitions: one alone decides the realm. */
   readonly basics: Set<BasicAuthDefinition>
+  custom: CustomDefinition | undefined
 }
 
 class IndexBuilder {
@@ -124,6 +130,7 @@ class IndexBuilder {
   readonly #keyTables = new Map<string, KeyTable<KeyOwner>>()
   readonly #schemes = new Map<HmacDefinition, HmacScheme>()
   readonly #signers = new Map<string, SignerSlot>()
+  readonly #customs = new Map<string, IndexedDefinition<CustomDefinition>>()
   readonly #watched = new Set([AUTHORIZATION, 'proxy-authorization'])
   #count = 0
 
@@ -160,11 +167,18 @@ class IndexBuilder {
     return {
       channels,
       watchedHeaders: this.#watched,
+      identities: this.#listIdentities(),
       accounts: this.#accounts,
       findDecoy: (username) =>
         decoys[keyedHash.digest('decoy', username).readUInt32LE(0) % decoys.length],
       digestKey: (sha256) => keyedHash.digest('key', sha256),
     }
+  }
+
+  /** Nobody asks for them where no module names callers. */
+  #listIdentities(): ReadonlySet<string> {
+    if (this.#customs.size === 0) return new Set()
+    return new Set([...this.#reached].map((name) => this.#definition(name).identity))
   }
 
   #isSliceDone(): boolean {
@@ -190,6 +204,7 @@ class IndexBuilder {
       keyHeaders: new Set(),
       signatureHeaders: new Set(),
       basics: new Set(),
+      custom: undefined,
     }
     for (const name of names) {
       if (this.#isSliceDone()) await nextTurn()
@@ -199,6 +214,7 @@ class IndexBuilder {
       if (definition.type === 'api_key') reach.keyHeaders.add(definition.header.toLowerCase())
       if (definition.type === 'hmac')
         reach.signatureHeaders.add(this.#schemeOf(definition).form.slot)
+      if (definition.type === 'custom') reach.custom = definition
       if (definition.type === 'basic_auth' && reach.basics.size < 2) reach.basics.add(definition)
     }
     return reach
@@ -242,7 +258,8 @@ class IndexBuilder {
     if (definition.type === 'basic_auth') this.#indexBasic({ definition, generation, groups })
     else if (definition.type === 'api_key') this.#indexKeys({ definition, generation, groups })
     else if (definition.type === 'hmac') this.#indexSigner({ definition, generation, groups })
-    // Other types are verified by nobody yet: a channel that has only them lets nobody in.
+    else if (definition.type === 'custom')
+      this.#customs.set(name, { definition, generation, groups })
   }
 
   #indexBasic(indexed: IndexedDefinition<BasicAuthDefinition>): void {
@@ -303,9 +320,16 @@ class IndexBuilder {
       slots: this.#createSlots(types.has('basic_auth'), reaches),
       definitions: new Set(channel.security === 'none' ? [] : channel.security),
       groups: new Set(channel.groups),
+      custom: this.#findCustom(reaches),
       bodyIdleMs: channel.timeouts.bodyIdleMs,
       challenges: listChallenges(types, channel.realm ?? ownRealm ?? channel.name),
     }
+  }
+
+  /** It stands alone on its channel, which is checked when the configuration is loaded. */
+  #findCustom(reaches: readonly Reach[]): IndexedDefinition<CustomDefinition> | undefined {
+    const found = reaches.find(({ custom }) => custom !== undefined)?.custom
+    return found === undefined ? undefined : this.#customs.get(found.name)
   }
 
   #createSlots(acceptsBasic: boolean, reaches: readonly Reach[]): Map<string, Slot> {

@@ -2,7 +2,9 @@
  * From verified credentials to a verdict: what every type of credential has in common once its secret
  * was found to be right, and the refusals that need no more words.
  */
+import type { CustomDefinition } from '../config/model.ts'
 import type { PasswordChecker } from '../credentials/checker.ts'
+import type { CustomScheme } from '../custom/scheme.ts'
 import type { Code } from '../errors.ts'
 import type { NonceMemory } from '../hmac/nonces.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -29,6 +31,8 @@ export interface Verification {
   ) => WholeBody | Promise<WholeBody>
   /** The nonces that callers of a definition have used. */
   readonly noncesOf: (definition: string) => NonceMemory
+  /** The module of a custom definition. */
+  readonly schemeOf: (definition: CustomDefinition) => CustomScheme
   /** A caller was let in with this secret of this definition. */
   readonly onUsed: ((definition: string, label: string, nowMs: number) => void) | undefined
 }
@@ -57,6 +61,23 @@ export function refuse(
   label = '',
 ): Refusal {
   return { kind: 'refused', code, reason, definition, label }
+}
+
+const OVERLOADED_RETRY_S = 1
+
+/** Of a body that had to be read first. */
+export function refuseBody(
+  why: 'gone' | Exclude<Refusal['code'], 'unauthorized'>,
+  name: string,
+): Refusal {
+  // Nobody is there to read it.
+  if (why === 'gone') return refuse('bad_request', undefined, name)
+  return why === 'overloaded' ? overloaded(name) : refuse(why, undefined, name)
+}
+
+/** Nobody was judged, for want of memory. */
+export function overloaded(name: string): Refusal {
+  return { ...refuse('overloaded', undefined, name), retryAfterS: OVERLOADED_RETRY_S }
 }
 
 /** Decides about a caller whose secret was right; only here is anybody let in. */

@@ -49,6 +49,7 @@ const definitions: Definition[] = [
     name: 'odd',
     type: 'custom',
     settings: {
+      moduleDigest: '',
       module: '/m.mjs',
       options: {},
       secrets: [['key', new Secret(CANARY)]],
@@ -181,7 +182,20 @@ t.test('the document has exactly the members of the contract', (t) => {
         is_active: false,
         secrets: [secret('file:/run/secrets/ad')],
       },
-      { name: 'odd', type: 'custom', is_active: true, secrets: [] },
+      {
+        name: 'odd',
+        type: 'custom',
+        is_active: true,
+        secrets: [
+          {
+            label: 'key',
+            source: 'literal',
+            not_before: null,
+            not_after: null,
+            last_used_at: null,
+          },
+        ],
+      },
     ],
     tokens: [],
     held: [],

@@ -83,18 +83,33 @@ t.test('a missing configuration is a problem, not a stack', async (t) => {
   t.notMatch(stdout + stderr, /^ {4}at /m)
 })
 
-t.test('types that this version does not serve are named', async (t) => {
+t.test('a module that lacks what is needed is a problem at its place', async (t) => {
   const cwd = await createFolder(t)
   const egress = `egress: { listen: 127.0.0.1:3128 }
-outgoing: [{ name: files, url: 'https://files.example', security: windows }]
+outgoing: [{ name: files, url: 'https://files.example', security: own }]
 `
   const text = good.replace(
     /^security:\n/m,
-    `security:\n  - { name: windows, type: custom, module: scheme.mjs }\n`,
+    `security:\n  - { name: own, type: custom, module: scheme.mjs, headers: [X-Own] }\n`,
   )
-  await writeFile(join(cwd, 'scheme.mjs'), 'export const prepare = () => ({ headers: {} })\n')
-  await writeFile(join(cwd, 'sidegate.yaml'), text + egress, { mode: 0o600 })
-  const { code, stdout } = await runCli(['check'], { cwd, env })
-  t.equal(code, 0, stdout)
-  t.match(stdout, 'not served in this version, and refused: windows (custom)')
+  const check = async (module: string) => {
+    await writeFile(join(cwd, 'scheme.mjs'), module)
+    await writeFile(join(cwd, 'sidegate.yaml'), text + egress, { mode: 0o600 })
+    return runCli(['check'], { cwd, env })
+  }
+  const fine = await check('export const prepare = () => ({ headers: {} })\n')
+  t.equal(fine.code, 0, fine.stdout)
+  const cases: [module: string, problem: RegExp][] = [
+    ['export const authenticate = () => null\n', /exports no function prepare, and outgoing/],
+    ['export const prepare = 1\n', /exports prepare as number, wanted a function/],
+    ['export const prepare = (\n', /cannot be loaded: found SyntaxError/],
+    ["import 'nothing-of-this-name'\n", /cannot be loaded: found Error.*nothing-of-this-name/],
+    ['process.exit(0)\n', /cannot be loaded: the module ended its thread/],
+  ]
+  for (const [module, problem] of cases) {
+    const { code, stdout } = await check(module)
+    t.equal(code, 1, module)
+    t.match(stdout, problem)
+    t.match(stdout, /sidegate\.yaml:\d+:\d+.*security\.0\.module/)
+  }
 })

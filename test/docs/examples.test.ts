@@ -1,7 +1,7 @@
 /** Every YAML example of the documentation is loaded, with the files and variables that it names. */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
@@ -38,6 +38,9 @@ function writeFiles(text: string, place: string): void {
   const write = (path: string, content: string) => {
     mkdirSync(dirname(join(place, path)), { recursive: true })
     writeFileSync(join(place, path), content, { mode: 0o600 })
+  }
+  for (const [path] of text.matchAll(/schemes\/[\w-]+\.mjs/g)) {
+    write(path, readFileSync(join('docs/recipes', path), 'utf8'))
   }
   write('keys.txt', keysFile)
   write('users.htpasswd', htpasswdFile)

@@ -1,10 +1,12 @@
 /** The recipes for signed requests, each against the example that the sender itself publishes. */
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { loadConfiguration } from '../../src/config/load.ts'
 import { HmacScheme } from '../../src/hmac/scheme.ts'
+import { skipOpenssl } from '../tls/verifiers.ts'
 import { readFences } from './fences.ts'
 
 const PAGE = 'docs/recipes/signed-requests.md'
@@ -95,4 +97,16 @@ t.test('what the recipe of your own signs it lets in', async (t) => {
   const values = scheme.form.read(headers)
   t.ok(values && scheme.findKey(values, { ...request, headers }))
   t.notOk(values && scheme.findKey(values, { ...request, headers, method: 'GET' }))
+})
+
+t.test('ServiceNow: as another implementation signs it', { skip: skipOpenssl }, async (t) => {
+  const env = { SERVICENOW_SHARED_SECRET: 'a shared secret of the instance' }
+  const scheme = await readScheme('servicenow', env)
+  const body = '{"short_description":"it is slow"}'
+  const mac = ['dgst', '-sha256', '-binary', '-hmac', env.SERVICENOW_SHARED_SECRET]
+  const expected = execFileSync('openssl', mac, { input: body }).toString('base64')
+  const [key] = scheme.settings.keys
+  if (key === undefined) throw new Error('no key')
+  const request = { method: 'POST', target: '/', host: 'h', headers: [], body: Buffer.from(body) }
+  t.same(scheme.sign(request, key, Date.now()), ['x-sn-hmac-signature-256', expected])
 })

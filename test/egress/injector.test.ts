@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import t from 'tap'
-import type { CustomDefinition, Definition, NtlmDefinition } from '../../src/config/model.ts'
-import { createInjector, createRefusingInjector } from '../../src/egress/injector.ts'
+import type { Definition, NtlmDefinition } from '../../src/config/model.ts'
+import { createInjector } from '../../src/egress/injector.ts'
 import type { Credential, GetToken, Injector } from '../../src/egress/injector.ts'
 import { createScryptHash, sha256Hex } from '../../src/credentials/hash.ts'
 import type { KeyEntry } from '../../src/credentials/entries.ts'
@@ -205,28 +205,6 @@ t.test('of ntlm no header leaves, but the app’s own gives way all the same', a
   t.notOk(injector.takesScopes)
   t.same(pick(injector), { headers: [], isOfConnection: true, label: '', token: undefined })
   t.equal(pick(injector), pick(injector))
-})
-
-t.test('a type that cannot be sent has no injector, and what needs it is refused', async (t) => {
-  const custom = {
-    name: 'mine',
-    type: 'custom',
-    isActive: true,
-    identity: 'mine',
-    fingerprint: 'f1',
-    settings: {},
-  } as unknown as CustomDefinition
-  t.equal(
-    createInjector(custom, noToken, () => 0),
-    undefined,
-  )
-  const refusing = createRefusingInjector(custom)
-  t.equal(refusing.definition, custom)
-  t.notOk(refusing.takesScopes)
-  t.throws(() => refusing.obtain(undefined), {
-    code: 'definition_inactive',
-    message: /type custom are not served yet: "mine"/,
-  })
 })
 
 t.test('no print of an injector shows a secret', async (t) => {

@@ -97,6 +97,9 @@ async function createScene(settings: Partial<CheckerSettings> = {}) {
     nowMs: () => NOW,
     readBody: () => NO_BODY,
     noncesOf: () => new NonceMemory(),
+    schemeOf: () => {
+      throw new Error('no module is asked here')
+    },
     onUsed: (...use) => scene.used.push(use),
   })
   const ask = (channel: string, ...lines: readonly string[]): Verdict | Promise<Verdict> => {

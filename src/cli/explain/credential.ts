@@ -1,4 +1,5 @@
 /** Which credential a call would get, and what its headers have to say to that; none is fetched. */
+import { basename } from 'node:path'
 import type { SessionDefinition } from '../../config/model.ts'
 import { countOwn } from '../../egress/forward-headers.ts'
 import type { OutgoingRoute } from '../../egress/generation.ts'
@@ -80,6 +81,11 @@ function pickCredential(
   const { definition } = injector
   if (definition.type === 'ntlm') {
     notes.push(`no header carries it: the connection logs in by NTLM as ${definition.username}`)
+  }
+  if (definition.type === 'custom') {
+    const { module, headers } = definition.settings
+    notes.push(`the module ${basename(module)} makes the headers; it is not asked here`)
+    return { headers: headers.flatMap((name) => [name, '[masked]']), label: '', token: undefined }
   }
   if (definition.type === 'session') return imagineLogin(definition, notes)
   if (definition.type !== 'bearer_token') {

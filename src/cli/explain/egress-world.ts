@@ -13,6 +13,7 @@ import { PasswordChecker } from '../../credentials/checker.ts'
 import type { EgressGeneration } from '../../egress/generation.ts'
 import { Interceptor } from '../../egress/intercept.ts'
 import { NtlmUpstreams } from '../../egress/ntlm/upstreams.ts'
+import { CustomSchemes } from '../../gate/custom-schemes.ts'
 import { prepareEgress } from '../../gate/egress.ts'
 import type { Log } from '../../observe/log.ts'
 import { Metrics } from '../../observe/metrics.ts'
@@ -74,6 +75,7 @@ export function createEgressWorld(config: Config): EgressWorld {
           throw new Error('nobody logs in here')
         },
       }),
+      schemes: new CustomSchemes(silentLog),
       listeners: () => listListeners(config),
       ownUrl: () => ownUrl,
       interceptorOf: ({ cert, key }) =>

@@ -29,13 +29,21 @@ export function listSecretHeaders(config: Config): ReadonlySet<string> {
   const names = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
   for (const definition of config.definitions.values()) {
     if (definition.type === 'api_key') names.add(foldName(definition.header))
-    for (const [name] of listSetHeaders(definition)) names.add(foldName(name))
+    for (const name of listSetHeaders(definition)) names.add(foldName(name))
   }
   return names
 }
 
-/** What signatures and sessions stand in. */
-function listSetHeaders(definition: Definition): readonly (readonly [string, string])[] {
-  if (definition.type === 'hmac') return definition.settings.headers
-  return definition.type === 'session' ? definition.settings.apply.headers : []
+/** What signatures, sessions and what modules make stand in. */
+function listSetHeaders(definition: Definition): readonly string[] {
+  switch (definition.type) {
+    case 'hmac':
+      return definition.settings.headers.map(([name]) => name)
+    case 'session':
+      return definition.settings.apply.headers.map(([name]) => name)
+    case 'custom':
+      return definition.settings.headers
+    default:
+      return []
+  }
 }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { ChannelConfig, Config, InboundConfig } from '../../config/model.ts'
 import { PasswordChecker } from '../../credentials/checker.ts'
 import type { Code } from '../../errors.ts'
+import { CustomSchemes } from '../../gate/custom-schemes.ts'
 import { prepareGeneration } from '../../gate/generation.ts'
 import { Upstreams } from '../../gate/upstreams.ts'
 import type { Exchange } from '../../http/exchange.ts'
@@ -152,6 +153,7 @@ async function enter(world: World, arrived: Arrived, route: Route): Promise<Stor
 async function createWorld(config: Config, inbound: InboundConfig): Promise<World> {
   const lookupKey = randomBytes(32)
   const ignore = () => undefined
+  const schemes = new CustomSchemes({ warn: ignore })
   const checker = new PasswordChecker({
     settings: inbound.passwordChecks,
     secret: lookupKey,
@@ -165,6 +167,7 @@ async function createWorld(config: Config, inbound: InboundConfig): Promise<Worl
     lookupKey,
     readBody: () => NO_BODY,
     noncesOf: () => new NonceMemory(),
+    schemeOf: (definition) => schemes.of(definition),
   })
   return { ...generation.inbound, secretHeaders: listSecretHeaders(config) }
 }
@@ -189,7 +192,7 @@ function describeRefusal(refusal: Refusal, access: ChannelAccess): string {
   switch (reason) {
     case 'missing':
       return accepted === ''
-        ? 'no definition of this channel can be verified in this version'
+        ? 'no definition of this channel is for callers'
         : `no credential was sent in a header that the channel accepts (${accepted})`
     case 'malformed':
       return 'the credential cannot be read: Basic wants base64 of NAME:PASSWORD in UTF-8'
@@ -198,6 +201,7 @@ function describeRefusal(refusal: Refusal, access: ChannelAccess): string {
     case 'unknown':
       return 'no definition has this username or key'
     case 'wrong':
+      if (access.custom !== undefined) return `the module${whose} gave null`
       return `the password${whose} is another one`
     case 'expired':
       return `the secret${whose} is right, but outside of not_before and not_after`
@@ -208,6 +212,7 @@ function describeRefusal(refusal: Refusal, access: ChannelAccess): string {
     case 'replayed':
       return `the signature${whose} was used before`
     case undefined:
+      if (access.custom !== undefined) return `the module${whose} failed, or the body was refused`
       return 'the credential was not judged'
   }
 }

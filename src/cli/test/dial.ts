@@ -8,6 +8,7 @@ import type {
   NtlmDefinition,
   SessionDefinition,
 } from '../../config/model.ts'
+import { formatHostAndPort } from '../../egress/authority.ts'
 import { checkDestination } from '../../egress/destination-lookup.ts'
 import type { Destination } from '../../egress/destination.ts'
 import type { OutgoingRoute } from '../../egress/generation.ts'
@@ -90,10 +91,6 @@ export class Dialler {
     this.#upstreams.close()
     this.#world.ntlm.close()
   }
-}
-
-function formatHostAndPort({ host, port }: { readonly host: string; readonly port: number }) {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function ignore(): void {

@@ -9,9 +9,10 @@ import type {
   SessionDefinition,
 } from '../../config/model.ts'
 import { secretValues } from '../../config/secret-values.ts'
+import { formatHostAndPort } from '../../egress/authority.ts'
 import { forwardHeaders } from '../../egress/forward-headers.ts'
 import type { EgressGeneration, OutgoingRoute } from '../../egress/generation.ts'
-import type { Credential, Injector } from '../../egress/injector.ts'
+import type { Credential, Injector, PreparedRequest, RequestModule } from '../../egress/injector.ts'
 import { sign } from '../../egress/signing.ts'
 import type { Refusal } from '../../egress/refusals.ts'
 import type { Choice } from '../../egress/routes.ts'
@@ -238,6 +239,12 @@ class Trial {
       const request = { method, target, host: destination.authority, headers }
       headers.push(...sign(credential.signature, request, undefined))
     }
+    if (credential?.module !== undefined) {
+      const host = destination.authority
+      const authority = formatHostAndPort(destination)
+      const bare = { method, target, host, authority, headers, body: undefined }
+      headers.push(...(await this.#askModule(credential.module, bare)))
+    }
     const cleaned = headers.map((text) => this.#redactor.redact(text))
     onRequest(`${method} ${this.#redactor.redact(maskQuery(target))} HTTP/1.1`, cleaned)
     try {
@@ -254,6 +261,23 @@ class Trial {
       const isRefused = error.code === 'destination_refused' || error.code === 'plaintext_refused'
       const where = isRefused ? '' : ` (${hop})`
       throw new Failure(`the API could not be reached${where}`, why, cure)
+    }
+  }
+
+  async #askModule(module: RequestModule, request: PreparedRequest): Promise<readonly string[]> {
+    try {
+      const headers = await module.prepare(request)
+      const { config } = this.#options
+      const made = headers.filter((text, at) => at % 2 === 1 && text.length >= 8)
+      await this.#redactor.setSecrets([...secretValues(config), ...made])
+      return headers
+    } catch (error) {
+      if (!(error instanceof SidegateError)) throw error
+      throw new Failure(
+        'nothing was sent: the module failed',
+        error.message,
+        'mend the module; "sidegate check" loads it, too',
+      )
     }
   }
 

@@ -5,12 +5,10 @@
 import { isLive } from '../../credentials/entries.ts'
 import type { HeldBody, WholeBody } from '../../http/whole-body.ts'
 import type { ChannelAccess, Slot } from '../credential-index.ts'
-import type { Refusal, Verdict } from '../principal.ts'
+import type { Verdict } from '../principal.ts'
 import type { FoundSigner, SignerSlot } from '../signers.ts'
-import { judge, MALFORMED, refuse, UNKNOWN } from '../verdict.ts'
+import { judge, MALFORMED, overloaded, refuse, refuseBody, UNKNOWN } from '../verdict.ts'
 import type { JudgedExchange, Verification } from '../verdict.ts'
-
-const OVERLOADED_RETRY_S = 1
 
 /** Verifies the signature that stands in the header `slot`. */
 export function verifyHmac(
@@ -75,13 +73,3 @@ function judgeSignature(
 }
 
 const NOTHING = Buffer.alloc(0)
-
-function refuseBody(why: 'gone' | Exclude<Refusal['code'], 'unauthorized'>, name: string): Refusal {
-  // Nobody is there to read it.
-  if (why === 'gone') return refuse('bad_request', undefined, name)
-  return why === 'overloaded' ? overloaded(name) : refuse(why, undefined, name)
-}
-
-function overloaded(name: string): Refusal {
-  return { ...refuse('overloaded', undefined, name), retryAfterS: OVERLOADED_RETRY_S }
-}
