@@ -5,7 +5,7 @@ import type { HmacPart, HmacSettings } from '../hmac/settings.ts'
 import type { SessionCall, SessionSettings } from '../session/settings.ts'
 import type { ResolveContext } from './context.ts'
 import { hash } from 'node:crypto'
-import { findName, foldName } from '../http/headers.ts'
+import { foldName } from '../http/headers.ts'
 import { checkPlaintext } from './credential-rules.ts'
 import { findHeaderValueFault } from './header-rules.ts'
 import { resolveHmacKeys } from './resolve-entries.ts'
@@ -196,7 +196,6 @@ export function resolveCustom(
   const at = [...path, 'module']
   const file = context.fileAt(at, parsed.module)
   const content = context.readFileAt(at, parsed.module)
-  checkOwnHeaders(context, [...path, 'headers'], parsed.headers)
   context.markReferred([...path, 'options'])
   return {
     module: file.absolutePath,
@@ -212,21 +211,3 @@ export function resolveCustom(
     headers: parsed.headers,
   }
 }
-
-/** What says where a request goes, and where it ends, is not a module's to say. */
-function checkOwnHeaders(context: ResolveContext, path: Path, names: readonly string[]): void {
-  for (const [index, name] of names.entries()) {
-    const known = findName(name)
-    const isOurs = name.toLowerCase() === 'host' || known?.isHopByHop === true
-    if (isOurs || FRAMING.has(name.toLowerCase())) {
-      context.report([...path, index], 'no module sets this header: it is of the connection')
-    }
-  }
-}
-
-const FRAMING: ReadonlySet<string> = new Set([
-  'content-length',
-  'transfer-encoding',
-  'expect',
-  'via',
-])
